@@ -1,0 +1,75 @@
+# make run        set up .venv and run the main job: a folder of beats, figures and a report
+# make test       set up .venv with the development tools and run every check
+# make lab        open the notebooks in JupyterLab
+# make docs       build the documentation site in _docs (needs the quarto program)
+# make readme     write README.md from nbs/index.ipynb
+# make notebooks  execute every notebook and keep its outputs
+# make clean      remove .venv and everything built
+#
+# Choose a Python with   make test PYTHON=python3.12
+# Pass options with      make run ARGS="--seed 1 --out runs/one"
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+SOURCES := settings.ini setup.py pyproject.toml constraints.txt
+
+.PHONY: run test lab docs readme notebooks clean have-quarto
+.DELETE_ON_ERROR:
+
+run: .venv/installed
+	@$(BIN)/drum_qtuner run $(ARGS)
+
+test: .venv/installed-test
+	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15 $(ARGS)
+
+lab: .venv/installed-dev
+	@$(BIN)/python -m jupyterlab $(ARGS) nbs
+
+docs: have-quarto .venv/installed-dev readme
+	PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs
+	@echo "The site is in _docs: open _docs/index.html"
+
+have-quarto:
+	@command -v quarto >/dev/null || { echo "make docs needs the quarto program: https://quarto.org/docs/get-started/" >&2; exit 2; }
+
+readme: .venv/installed-dev
+	@$(BIN)/python .ci/readme.py nbs/index.ipynb > README.md.new
+	@mv README.md.new README.md
+
+# The notebooks in the repository carry results on the Groove MIDI Dataset: say where it is.
+notebooks: .venv/installed-dev
+	@test -e "$$DRUM_QTUNER_GROOVE" || { echo "make notebooks needs DRUM_QTUNER_GROOVE=/path/to/groove.zip" >&2; exit 2; }
+	$(BIN)/nbdev_export
+	DRUM_QTUNER_GROOVE="$$(realpath "$$DRUM_QTUNER_GROOVE")" TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb
+	$(BIN)/nbdev_clean
+
+clean:
+	rm -rf .venv build dist _docs _proc *.egg-info
+
+# Set-up. A stamp is written only when its step is complete, so an interrupted one is done again.
+
+# .venv is made anew where it is not known to be whole, and after this folder was moved or copied.
+ifneq ($(shell cat .venv/created 2>/dev/null),$(CURDIR))
+.PHONY: .venv/created
+endif
+
+.venv/created:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no program '$(PYTHON)': install Python 3.11 or newer, or say make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "drum_qtuner needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -1): say make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv --clear .venv
+	@echo "$(CURDIR)" > $@
+
+.venv/installed: .venv/created $(SOURCES)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/created $(SOURCES)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@ .venv/installed
+
+# The checks read the data set through TensorFlow Datasets too.
+.venv/installed-test: .venv/created $(SOURCES)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev,tfds]"
+	@touch $@ .venv/installed .venv/installed-dev

@@ -1,0 +1,29 @@
+"""What the tests share: the repository and copies of it."""
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders
+    os.environ["DRUM_QTUNER_GROOVE"] = str(Path(os.environ["DRUM_QTUNER_GROOVE"]).resolve())
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    "The root of the repository."
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def copy_of_repo(repo):
+    "A function that copies the repository, without its environments and builds, to a new folder."
+    ignore = shutil.ignore_patterns(".venv", ".git", "_docs", "_proc", "build", "dist", "runs", "*.egg-info",
+                                    "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis")
+    return lambda folder: shutil.copytree(repo, folder, ignore=ignore)
+
+
+@pytest.fixture
+def workspace(copy_of_repo, tmp_path) -> Path:
+    "A copy of the repository in which anything may be changed: no test touches the user's files."
+    return copy_of_repo(tmp_path / "drum_qtuner")

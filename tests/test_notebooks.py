@@ -1,0 +1,95 @@
+"""Notebooks: they run from top to bottom, the package and the README follow from them, and they are fit to publish."""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted(Path(__file__).resolve().parent.parent.glob("nbs/*.ipynb"))
+each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def command(name: str, *args, cwd: Path) -> str:
+    "What the development tool `name` prints when run in the folder `cwd`; a failure shows all of it."
+    environment = dict(os.environ, PYTHONPATH=str(cwd), TQDM_DISABLE="1")
+    done = subprocess.run([Path(sys.executable).parent / name, *args], cwd=cwd, env=environment,
+                          capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, f"{name} failed\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@each_notebook
+def test_runs_from_top_to_bottom(notebook, workspace):
+    command("nbdev_test", "--path", f"nbs/{notebook.name}", "--n_workers", "0", cwd=workspace)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    "The notebooks, the package and the settings below `root`, by path."
+    files = [*root.glob("nbs/*.ipynb"), *root.glob("drum_qtuner/*.py"), root / "settings.ini", root / "pyproject.toml"]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def test_export_and_clean_change_nothing(workspace):
+    "The modules are the notebooks' exports, none is missing or left over, and the notebooks are clean."
+    before = contents(workspace)
+    for module in workspace.glob("drum_qtuner/*.py"):
+        if module.name != "__init__.py": module.unlink()
+    command("nbdev_export", cwd=workspace)
+    command("nbdev_clean", cwd=workspace)
+    after = contents(workspace)
+    changed = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    assert not changed, f"run nbdev_export and nbdev_clean: {changed}"
+
+
+def test_readme_is_the_index_notebook(repo):
+    command_line = [sys.executable, repo / ".ci/readme.py", repo / "nbs/index.ipynb"]
+    readme = subprocess.run(command_line, capture_output=True, check=True).stdout.decode("utf-8")
+    assert (repo / "README.md").read_text(encoding="utf-8") == readme, "run make readme"
+
+
+def test_readme_links_lead_somewhere(repo):
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", readme)
+    missing = [target for target in targets if not (repo / target).exists()]
+    assert targets and not missing, f"links to nothing: {missing}"
+
+
+def text(outputs: list) -> str:
+    "All text that `outputs` show, without embedded pictures and sounds."
+    shown = [output.get("text", "") for output in outputs]
+    shown += [value for output in outputs for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
+    joined = "\n".join("".join(lines) for lines in shown)
+    return re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", joined)
+
+
+MACHINE_PATH = re.compile(r"(?<![\w.])/(home|Users|root|tmp|mnt|workspace|private|var/folders)/\w|\b[A-Z]:\\+Users")
+
+
+@each_notebook
+def test_is_fit_to_publish(notebook):
+    "Executed, without errors, warnings and paths of the author's machine, and small enough for a web page."
+    assert notebook.stat().st_size < 1_000_000
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    assert content["metadata"] == {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert outputs or not cells, "not executed"
+    for output in outputs:
+        assert output["output_type"] != "error", f"an error: {output}"
+        assert output.get("name") != "stderr", f"written to stderr: {output}"
+    sources = "\n".join("".join(cell["source"]) for cell in content["cells"])
+    found = MACHINE_PATH.search(sources + "\n" + text(outputs))
+    assert not found, f"a path of one machine: {found}"
+
+
+@each_notebook
+def test_title_cell_stands_alone(notebook):
+    "The site keeps only `# title` and `> description` of the first cell: other prose must be in a cell after it."
+    first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]
+    lines = "".join(first["source"]).split("\n")
+    assert first["cell_type"] == "markdown" and lines[0].startswith("# ")
+    assert all(not line or line.startswith("> ") for line in lines[1:]), "split the first cell after the title"
+    assert sum(line.startswith("> ") for line in lines) <= 1, "the site keeps one line of description"

@@ -1,0 +1,120 @@
+"""The package as a whole: quick to import, true to its settings, its parts in one order."""
+import ast
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import drum_qtuner
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted(path for path in ROOT.glob("drum_qtuner/*.py") if not path.name.startswith("_"))
+HEAVY = {"torch", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "fastcore", "tensorflow", "tensorflow_datasets"}
+
+
+@pytest.fixture(scope="module")
+def settings():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    return config["DEFAULT"]
+
+
+def requirements(text: str) -> dict[str, Requirement]:
+    return {requirement.name: requirement for requirement in map(Requirement, text.split())}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    "The full names of all modules that the nodes of `tree` import."
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(f"drum_qtuner.{node.module or ''}".rstrip(".") if node.level else node.module)
+    return names
+
+
+def top_level(path: Path) -> ast.Module:
+    "The module at `path` without its functions and classes: what runs when it is imported."
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return tree
+
+
+@pytest.mark.parametrize("code", [
+    "import drum_qtuner; drum_qtuner.__version__; dir(drum_qtuner)",
+    "import drum_qtuner.cli as cli; cli.main(['--help'], standalone_mode=False)",
+    "import drum_qtuner.cli as cli; cli.main(['generate', '--help'], standalone_mode=False)",
+], ids=["import", "help", "generate-help"])
+def test_starts_without_heavy_libraries(code):
+    "Neither the package nor its `--help` waits for libraries that it does not use."
+    report = f"{code}\nimport sys; print('LOADED', *{HEAVY!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+@pytest.mark.parametrize("name", drum_qtuner.__all__)
+def test_public_names_come_from_their_modules(name):
+    module = __import__(f"drum_qtuner.{drum_qtuner._module_of[name]}", fromlist=[name])
+    assert getattr(drum_qtuner, name) is getattr(module, name)
+    assert name in dir(drum_qtuner)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"): drum_qtuner.nonsense
+    with pytest.raises(ImportError): exec("from drum_qtuner import nonsense")
+
+
+def test_settings_agree(settings):
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert drum_qtuner.__version__ == settings["version"]
+    assert f'name="{settings["lib_name"]}"' in pyproject
+    assert f'requires-python=">={settings["min_python"]}"' in pyproject
+
+
+def test_imports_are_the_requirements(settings):
+    "The package imports what it requires, requires what it imports, and no development tool."
+    third_party = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        third_party |= {name.split(".")[0] for name in imported(tree)}
+    third_party -= {"drum_qtuner", *sys.stdlib_module_names}
+    required = set(requirements(settings["requirements"]))
+    extra = {name.replace("-", "_") for name in requirements(settings["tfds_requirements"])}
+    assert third_party - extra == required
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_run_downwards(path):
+    "A module is built on those of earlier notebooks only."
+    order = [notebook.stem.split("_", 1)[1] for notebook in sorted(ROOT.glob("nbs/[0-9]*.ipynb"))]
+    names = {name.split(".")[1] for name in imported(top_level(path)) if name.startswith("drum_qtuner.")}
+    later = [name for name in names if order.index(name) >= order.index(path.stem)]
+    assert not later, f"{path.stem} imports {later}"
+
+
+def test_every_requirement_has_one_checked_version(settings):
+    "constraints.txt pins each direct requirement to a version that the requirement allows."
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    wanted = {}
+    for kind in ["requirements", "tfds_requirements", "dev_requirements"]: wanted |= requirements(settings[kind])
+    for name, requirement in wanted.items():
+        assert name in pins, f"{name} has no pin"
+        assert requirement.specifier.contains(pins[name]), f"{requirement} does not allow {pins[name]}"
+
+
+def test_weights_have_cards():
+    "Every shipped network says beside it what it is and what it was trained on."
+    for weights in ROOT.glob("drum_qtuner/weights/*.safetensors"):
+        assert weights.with_suffix(".json").exists(), f"{weights.name} has no card"
+
+
+def test_no_leftovers_of_one_machine():
+    "The code names no folder of its author's machine."
+    for path in [*MODULES, *ROOT.glob("tests/*.py"), *ROOT.glob(".ci/*"), ROOT / "Makefile"]:
+        found = re.search(r"(?<![\w.(|])/(home|Users|root|mnt)/\w", path.read_text(encoding="utf-8"))
+        assert not found, f"{path.name}: {found}"

@@ -1,0 +1,108 @@
+"""The package as a stranger gets it: built, installed in an empty environment, and its MIDI read by other programs."""
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import mido
+import music21
+import pretty_midi
+import pytest
+
+import drum_qtuner
+
+pytestmark = pytest.mark.xdist_group("wheel")  # build and install once
+
+
+@pytest.fixture(scope="module")
+def wheel(copy_of_repo, tmp_path_factory) -> Path:
+    "The wheel, built from the source distribution."
+    source = copy_of_repo(tmp_path_factory.mktemp("source") / "drum_qtuner")
+    subprocess.run([sys.executable, "-m", "build", "--outdir", source / "dist", source], check=True, capture_output=True)
+    return next((source / "dist").glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, repo, tmp_path_factory):
+    "A function that runs `drum_qtuner` from an environment with the wheel and what it requires, and nothing else."
+    folder = tmp_path_factory.mktemp("elsewhere")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    subprocess.run([programs / "python", "-m", "pip", "install", "-q", "-c", repo / "constraints.txt", wheel], check=True)
+
+    def run(*args):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run([programs / "drum_qtuner", *args], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run.folder = folder
+    return run
+
+
+def test_contents(wheel, repo):
+    "Every module, weight and asset is in the wheel, and nothing of the repository around the package."
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    kept = [path for path in repo.glob("drum_qtuner/**/*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sorted(names) == sorted(path.relative_to(repo).as_posix() for path in kept)
+
+
+def test_metadata(wheel):
+    "Name, licence and requirements are known to pip; development tools are not required."
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+        assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
+    lines = metadata.splitlines()
+    assert "Name: drum_qtuner" in lines and f"Version: {drum_qtuner.__version__}" in lines
+    assert "License-Expression: Apache-2.0" in lines or "License: Apache-2.0" in lines
+    assert any(line.startswith("Project-URL: Source") for line in lines)
+    required = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
+    assert any("torch" in line for line in required)
+    assert not any("nbdev" in line or "tensorflow" in line for line in required)
+
+
+def test_help(installed):
+    assert "generate" in installed("--help")
+
+
+def steps_in_mido(path: Path) -> set:
+    "(step, pitch) of every hit on the drum channel, as mido reads the file at `path`."
+    midi, hits, tick = mido.MidiFile(path), set(), 0
+    for message in mido.merge_tracks(midi.tracks):
+        tick += message.time
+        if message.type == "note_on" and message.velocity:
+            assert message.channel == 9
+            hits.add((round(4 * tick / midi.ticks_per_beat), message.note))
+    return hits
+
+
+def steps_in_music21(path: Path) -> set:
+    "(step, pitch) of every hit, as music21 reads the file at `path` (where a hit may be a chord)."
+    score = music21.converter.parse(path, quantizePost=False)
+    hits = set()
+    for element in score.flatten().notes:
+        for note in getattr(element, "notes", [element]):
+            pitch = note.pitch.midi if hasattr(note, "pitch") else note.storedInstrument.percMapPitch
+            hits.add((round(4 * float(element.offset)), pitch))
+    return hits
+
+
+def test_generate(installed):
+    "Eight beats without training, the same for the same seed, with the notes, tempo and length that were meant."
+    installed("generate", "--model", "dqn-0.1", "--n", "8", "--out", "beats", "--seed", "3", "--bpm", "90")
+    installed("generate", "--model", "dqn-0.1", "--n", "8", "--out", "again", "--seed", "3", "--bpm", "90")
+    files = sorted((installed.folder / "beats").glob("*.mid"))
+    assert len(files) == 8
+    pitches = [drum.pitch for drum in drum_qtuner.KIT]
+    for path in files:
+        assert path.read_bytes() == (installed.folder / "again" / path.name).read_bytes()
+        beat = drum_qtuner.Beat.from_midi(path)
+        meant = {(step, pitches[drum]) for step, drum in zip(*beat.velocity.nonzero())}
+        assert len(meant) == sum(beat.classes() != drum_qtuner.REST) > 0
+        assert steps_in_mido(path) == steps_in_music21(path) == meant
+
+        midi = pretty_midi.PrettyMIDI(str(path))
+        assert [instrument.is_drum for instrument in midi.instruments] == [True]
+        assert midi.get_tempo_changes()[1] == pytest.approx([90])
+        assert mido.MidiFile(path).length == pytest.approx(8 * 60 / 90, abs=1e-3)

@@ -6,14 +6,14 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'STEPS_PER_BAR', 'TICKS_PER_STEP', 'MAX_BARS', 'START', 'Drum',
            'microseconds_per_quarter', 'simplest_bpm', 'check_classes', 'Beat', 'write_file', 'DrumTrack', 'read_drums']
 
-# %% ../nbs/00_beat.ipynb #dd2f2339
+# %% ../nbs/00_beat.ipynb #2297db92
 import io, os
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/00_beat.ipynb #85d9471f
+# %% ../nbs/00_beat.ipynb #ec76d7a4
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -36,7 +36,7 @@ KIT = (
 REST = len(KIT) # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/00_beat.ipynb #10c309fe
+# %% ../nbs/00_beat.ipynb #40e7d1f0
 STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
 TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
 MAX_BARS = 2000 # longer input is taken for damaged
@@ -56,7 +56,7 @@ def simplest_bpm(
     exact = 60e6 / microseconds
     return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
 
-# %% ../nbs/00_beat.ipynb #47e1f798
+# %% ../nbs/00_beat.ipynb #b1b32a20
 def check_classes(
     classes, # sequence of whole numbers 0..9
 )->np.ndarray: # uint8 (steps,)
@@ -69,7 +69,7 @@ def check_classes(
         raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
     return array.astype(np.uint8)
 
-# %% ../nbs/00_beat.ipynb #f5854eca
+# %% ../nbs/00_beat.ipynb #d7f6b9c7
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -97,7 +97,7 @@ class Beat:
             if isinstance(value, np.ndarray): value.flags.writeable = False
             object.__setattr__(self, name, value)
 
-# %% ../nbs/00_beat.ipynb #0cf5f59c
+# %% ../nbs/00_beat.ipynb #abd804ff
 @patch(as_prop=True)
 def steps(self:Beat)->int: # 16 for every bar
     "How many sixteenths the beat has."
@@ -113,7 +113,7 @@ def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/00_beat.ipynb #14a51665
+# %% ../nbs/00_beat.ipynb #05ef4106
 @patch(cls_method=True)
 def from_classes(
     cls:Beat,
@@ -134,7 +134,7 @@ def __eq__(self:Beat, other):
 @patch
 def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/00_beat.ipynb #fdd4ddeb
+# %% ../nbs/00_beat.ipynb #1f2c5d7a
 @patch
 def __str__(self:Beat):
     bars = self.steps // STEPS_PER_BAR
@@ -149,7 +149,7 @@ def __str__(self:Beat):
 def __repr__(self:Beat):
     return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/00_beat.ipynb #e8b7c451
+# %% ../nbs/00_beat.ipynb #5083f41b
 @patch
 def _repr_html_(self:Beat, width:int=18, height:int=14):
     "A drum-machine grid as inline SVG: no script, nothing fetched."
@@ -165,7 +165,7 @@ def _repr_html_(self:Beat, width:int=18, height:int=14):
     return (f'<svg role="img" aria-label="{self!r}" viewBox="-8 0 {right + 9} {bottom}" style="width:100%;max-width:{right + 9}px" '
             f'font-family="monospace">{"".join(parts)}</svg>')
 
-# %% ../nbs/00_beat.ipynb #27930cfb
+# %% ../nbs/00_beat.ipynb #f8134306
 START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
 
 def _messages(beat):
@@ -184,7 +184,7 @@ def _messages(beat):
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
 
-# %% ../nbs/00_beat.ipynb #8872962a
+# %% ../nbs/00_beat.ipynb #10e7ee47
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
@@ -201,7 +201,7 @@ def _midi_bytes(beat):
     mido.MidiFile(type=0, ticks_per_beat=4 * TICKS_PER_STEP, tracks=[track]).save(file=file)
     return file.getvalue()
 
-# %% ../nbs/00_beat.ipynb #119bd0c6
+# %% ../nbs/00_beat.ipynb #9769c821
 def write_file(
     path, # where to; its folder is made if it is not there
     data:bytes, # what the file shall hold
@@ -221,7 +221,7 @@ def write_file(
 def to_midi(
     self:Beat,
     path=None, # a file to write as well
-)->"pretty_midi.PrettyMIDI": # the drum track, as the library pretty_midi sees it
+): # a `pretty_midi.PrettyMIDI` with one drum track
     "The beat as a real drum track on channel 10, a sixteenth lasting a sixteenth at its tempo."
     import pretty_midi
     data = _midi_bytes(self)
@@ -233,7 +233,7 @@ def to_midi(
         midi.instruments[0].control_changes.append(end)
     return midi
 
-# %% ../nbs/00_beat.ipynb #bb3175b0
+# %% ../nbs/00_beat.ipynb #7215083a
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
@@ -260,7 +260,7 @@ def _read_file(source):
     if midi.ticks_per_beat <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
     return midi
 
-# %% ../nbs/00_beat.ipynb #932c7d4d
+# %% ../nbs/00_beat.ipynb #90ea6484
 _EVENTS = {"control_change", "pitchwheel", "time_signature", "key_signature", "lyrics", "text", "set_tempo"}
 
 def _pair_notes(track):
@@ -283,16 +283,17 @@ def _pair_notes(track):
             if ended: last = now
     return notes, start, last, now, drums
 
-# %% ../nbs/00_beat.ipynb #11ca77cb
+# %% ../nbs/00_beat.ipynb #0c8f6cf2
 def read_drums(
     source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
+    silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
 )->DrumTrack: # everything on channel 10, in ticks
     "Read the drum channel of a MIDI file; a `ValueError` tells why it cannot be done."
     if hasattr(source, "instruments"): return _from_pretty_midi(source)
     midi = _read_file(source)
     parts = [_pair_notes(track) for track in midi.tracks]
     name = "these bytes" if isinstance(source, bytes) else source
-    if not any(drums for *_, drums in parts): raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
+    if not silent_is_fine and not any(drums for *_, drums in parts): raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
     notes = np.array(sum((part[0] for part in parts), []), np.int64).reshape(-1, 4)
     tempos = {0: 500_000}
     for track in midi.tracks:
@@ -302,7 +303,7 @@ def read_drums(
     _, start, last, length, _ = (max(values) for values in zip(*((0, *part[1:]) for part in parts)))
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.ticks_per_beat, sorted(tempos.items()), start, last, length)
 
-# %% ../nbs/00_beat.ipynb #57e1f7df
+# %% ../nbs/00_beat.ipynb #0dec3577
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
@@ -314,7 +315,7 @@ def _from_pretty_midi(midi):
     notes = np.array(notes, np.int64).reshape(-1, 4)
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
 
-# %% ../nbs/00_beat.ipynb #747de20d
+# %% ../nbs/00_beat.ipynb #fff81f40
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings

@@ -44,6 +44,17 @@ def test_export_and_clean_change_nothing(workspace):
     assert not changed, f"run nbdev_export and nbdev_clean: {changed}"
 
 
+def test_site_can_be_made(workspace):
+    "Everything that `make docs` does before quarto takes over: each notebook becomes a page with its reference."
+    code = "from nbdev.serve import proc_nbs; from nbdev.quarto import refresh_quarto_yml, nbdev_sidebar; " \
+           "refresh_quarto_yml(); nbdev_sidebar(); proc_nbs(n_workers=0)"
+    command("python", "-c", code, cwd=workspace)
+    assert {path.name for path in workspace.glob("_proc/*.ipynb")} == {path.name for path in NOTEBOOKS}
+    sidebar = (workspace / "nbs/sidebar.yml").read_text(encoding="utf-8")
+    assert re.findall(r"- (.*)", sidebar) == ["index.ipynb", *(path.name for path in NOTEBOOKS if path.stem != "index")]
+    assert "../_quarto.yml" in (workspace / "_proc/_quarto.yml").read_text(encoding="utf-8")
+
+
 def test_readme_is_the_index_notebook(repo):
     command_line = [sys.executable, repo / ".ci/readme.py", repo / "nbs/index.ipynb"]
     readme = subprocess.run(command_line, capture_output=True, check=True).stdout.decode("utf-8")

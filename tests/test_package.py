@@ -13,7 +13,7 @@ import drum_qtuner
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for path in ROOT.glob("drum_qtuner/*.py") if not path.name.startswith("_"))
-HEAVY = {"torch", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "fastcore", "tensorflow", "tensorflow_datasets"}
+HEAVY = {"torch", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "tensorflow", "tensorflow_datasets"}
 
 
 @pytest.fixture(scope="module")

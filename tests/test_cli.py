@@ -202,7 +202,7 @@ def test_default_folders_do_not_collide():
 
 
 def test_default_settings_fit_into_five_minutes():
-    settings = {option.name: option.get_default(None) for option in main.commands["run"].params}
+    settings = {option.name: option.default for option in main.commands["run"].params}
     epsilons = [float(epsilon) for epsilon in settings["epsilons"].split(",")]
     assert epsilons == [0.01, 0.05, 0.1, 0.3, 0.5] and settings["note_cnn_clips"] == 150_000
     from drum_qtuner.cli import BRIEF, PAPER

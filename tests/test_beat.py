@@ -205,7 +205,7 @@ def test_other_libraries_may_write_the_file_anew(beat):
     assert Beat.from_midi(file.getvalue()) == beat
 
 
-@pytest.mark.parametrize("bars", [1, 3, 500, 1000, MAX_BARS])
+@pytest.mark.parametrize("bars", [1, 3, 500, MAX_BARS])
 def test_the_longest_beats_come_back(bars, tmp_path):
     velocity = np.zeros((16 * bars, 9), np.uint8)
     velocity[[0, -1], 0] = 100
@@ -263,15 +263,18 @@ def test_music21_reads_pitches_tempo_and_length(bpm, tmp_path):
     file.open(tmp_path / "rock.mid")
     file.read()
     file.close()
-    struck = [e for track in file.tracks for e in track.events if e.type == midi.ChannelVoiceMessages.NOTE_ON and e.velocity]
+    [track] = file.tracks
+    struck = [e for e in track.events if e.type == midi.ChannelVoiceMessages.NOTE_ON and e.velocity]
     assert {e.channel for e in struck} == {10} and file.ticksPerQuarterNote == 3840
     assert sorted(e.pitch for e in struck) == [36] * 4 + [38] * 4 + [42] * 16
 
+    waits = [e.time if e.type == "DeltaTime" else 0 for e in track.events]
+    starts = sorted(int(now) for now, e in zip(np.cumsum(waits), track.events) if e in struck)
+    assert starts == sorted([960 * s for s in range(0, 32, 2)] + [960 * s for s in range(0, 32, 8)] + [960 * s + 96 for s in range(4, 32, 8)])
+
     score = converter.parse(tmp_path / "rock.mid", quantizePost=False)
     assert [mark.number for mark in score.recurse().getElementsByClass(tempo.MetronomeMark)] == [pytest.approx(bpm, abs=0.51)]
-    strokes = sorted(set(float(n.getOffsetInHierarchy(score)) for n in score.recurse().notes))
-    expected = sorted({step / 4 for step in range(0, 32, 2)} | {(step + 0.1) / 4 for step in range(4, 32, 8)})
-    np.testing.assert_allclose(strokes, expected, atol=1e-3)
+    assert score.highestTime == 8
 
 
 def test_a_rest_is_silence_and_a_sixteenth_lasts_a_sixteenth():
@@ -429,8 +432,8 @@ def test_what_is_no_source(source):
 
 
 @pytest.mark.parametrize("change, message", [
-    (dict(velocity=200), "velocity"), (dict(velocity=300), "velocity"), (dict(start=float("nan")), ""), (dict(start=-1.0), "start"),
-    (dict(start=1e9, end=1e9 + 1), "bars long"), (dict(start=1e300, end=1e301), ""),
+    (dict(velocity=200), "velocity"), (dict(velocity=300), "velocity"), (dict(start=float("nan")), None),
+    (dict(start=1e9, end=1e9 + 1), "bars long"), (dict(start=1e300, end=1e301), None),
 ])
 def test_a_pretty_midi_put_together_wrongly(change, message):
     midi = pretty_midi.PrettyMIDI()
@@ -473,13 +476,15 @@ def test_changed_bytes(changes, beat):
     try_to_read(bytes(data))
 
 
-events = st.one_of(
+waits = st.one_of(st.integers(0, 500), st.integers(0, 2**28 - 1), st.integers(0, 2**80)).map(varlen)
+strokes = st.tuples(st.sampled_from([22, 36, 38, 56]), st.integers(1, 127), waits).map(
+    lambda stroke: bytes([0x99, stroke[0], stroke[1]]) + stroke[2] + bytes([0x89, stroke[0], 0]))
+others = st.one_of(
     st.tuples(st.sampled_from([0x89, 0x99, 0x90, 0xb9]), st.sampled_from([22, 36, 38, 56]), st.integers(0, 127)).map(bytes),
     st.integers(0, 2**24 - 1).map(lambda tempo: b"\xff\x51\x03" + tempo.to_bytes(3, "big")),
     st.sampled_from([b"\xff\x01" + varlen(len(START)) + START.encode(), b"\xff\x58\x04\x04\x02\x18\x08", b"\xff\x2f\0", b"\xf0\x02\x01\xf7"]),
     st.binary(max_size=4))
-waits = st.one_of(st.integers(0, 500), st.integers(0, 2**28 - 1), st.integers(0, 2**80)).map(varlen)
-bodies = st.lists(st.tuples(waits, events).map(b"".join), max_size=12).map(b"".join)
+bodies = st.lists(st.tuples(waits, strokes | others).map(b"".join), max_size=8).map(b"".join)
 
 
 @given(st.lists(bodies, max_size=3), st.integers(0, 65535) | st.sampled_from([1, 96, 480]), st.integers(0, 3))

@@ -118,7 +118,7 @@ def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
     process = start(LONGER + " --out killed", OMP_NUM_THREADS="1")
     while not (out / "checkpoints/dqn-0.1").exists() and process.poll() is None: time.sleep(0.02)
     process.kill()
-    process.communicate(timeout=60)
+    process.wait(60)
     assert process.returncode == -signal.SIGKILL and (out / "models/note_cnn.safetensors").exists()
     assert not (out / "models/dqn-0.1.safetensors").exists(), "killed too late for this test"
     again = start(LONGER + " --out killed")

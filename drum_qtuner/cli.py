@@ -9,14 +9,14 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF',
            'make_beats', 'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model',
            'write_report', 'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #0ef97d4a
+# %% ../nbs/13_cli.ipynb #089bd892
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #52f4c195
+# %% ../nbs/13_cli.ipynb #16cf9be8
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #29eae994
+# %% ../nbs/13_cli.ipynb #27edfbc8
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #4b5bc56e
+# %% ../nbs/13_cli.ipynb #5278c9e1
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #9a04e6e4
+# %% ../nbs/13_cli.ipynb #aab284c6
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #cad44b6b
+# %% ../nbs/13_cli.ipynb #f1de3626
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -100,7 +100,7 @@ def paper_decoding(
     from drum_qtuner.dqn_tuning import QNetwork
     return "argmax" if isinstance(model, QNetwork) else "sample"
 
-# %% ../nbs/13_cli.ipynb #e563e3b5
+# %% ../nbs/13_cli.ipynb #eb9a60fd
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -114,7 +114,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #bf18eb00
+# %% ../nbs/13_cli.ipynb #58d6233e
 @main.command("generate")
 @click.option("--model", default="dqn-0.1", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -143,7 +143,7 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct = len({beat.classes().tobytes() for beat in beats})
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #57f2988e
+# %% ../nbs/13_cli.ipynb #944c1aae
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def evaluate(files):
@@ -157,7 +157,7 @@ def evaluate(files):
     for path in files: folders.setdefault(path.parent.as_posix(), []).append(Beat.from_midi(path))
     click.echo(describe(folders).to_string(float_format="{:.2f}".format))
 
-# %% ../nbs/13_cli.ipynb #411b4290
+# %% ../nbs/13_cli.ipynb #29a1d75b
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -191,7 +191,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #3f46276f
+# %% ../nbs/13_cli.ipynb #e7de0520
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -222,20 +222,21 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #72297cd0
+# %% ../nbs/13_cli.ipynb #b6b91abc
 def tune_one(
     out, # the folder of the run
     index:int, # which of the epsilons
     settings:dict, # of the run
     main_process:int, # the process that waits for us
 )->str: # a sentence about the result
-    "Tune one Q-network and write it; runs in a process of its own, with one thread."
+    "Tune one Q-network and write it; runs in a process of its own."
     os.environ["TQDM_DISABLE"] = "1"
-    import numpy as np, torch
+    import numpy as np
+    from tqdm import tqdm
     from drum_qtuner.beat import write_file
     from drum_qtuner.dqn_tuning import tune
     from drum_qtuner.note_cnn import load, save
-    torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock()) # its usual lock leaves a semaphore behind when this process is stopped
     epsilon = settings["epsilons"][index]
     progress = np.memmap(checkpoint_path(out, "progress"), np.int64, "r+")
     def callback(iteration, q):
@@ -251,7 +252,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #1d3c2a17
+# %% ../nbs/13_cli.ipynb #1115b452
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -270,14 +271,15 @@ def tune_all(
             bar.update(int(progress.sum()) - bar.n)
     watcher = threading.Thread(target=show)
     watcher.start()
-    workers = Parallel(max(2, min(len(waiting), cpu_count())), return_as="generator_unordered") # with 1 joblib would start no process
+    count = max(2, min(len(waiting), cpu_count())) # for 1 joblib would start no process
+    workers = Parallel(count, return_as="generator_unordered", idle_worker_timeout=10)
     try:
         for sentence in workers(delayed(tune_one)(out, i, settings, os.getpid()) for i in waiting): tqdm.write(sentence)
     finally:
         finished.set()
         watcher.join()
 
-# %% ../nbs/13_cli.ipynb #58911d7f
+# %% ../nbs/13_cli.ipynb #0a16acb4
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -287,7 +289,7 @@ def make_beats(
     from drum_qtuner.note_cnn import generate
     return {name: generate(model, 10, "sample", seed=seed) if name == "note_cnn" else greedy_beats(model) for name, model in models.items()}
 
-# %% ../nbs/13_cli.ipynb #9cd4567b
+# %% ../nbs/13_cli.ipynb #cd1a52d4
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -306,7 +308,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #c8e5d414
+# %% ../nbs/13_cli.ipynb #f5cad257
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -318,13 +320,13 @@ def make_table(
     from drum_qtuner.evaluation import describe, step_rewards
     played = {**beats, "test clips": [Beat.from_classes(row) for row in test.classes[:500]]}
     learning = {f"dqn-{epsilon}": f"{log[-1000:].mean():.2f}" for epsilon, log in rewards.items()}
-    rows = [[name, learning.get(name, ""), f"{step_rewards(note_cnn, played[name]).mean():.2f}", f"{row['distinct']} of {row['beats']}",
-             f"{row['longest_run']:.1f}", f"{row['sounds_used']:.1f}", f"{row['rest_share']:.0%}", row["favourite"]]
+    rows = [[name, learning.get(name, ""), f"{step_rewards(note_cnn, played[name]).mean():.2f}", f"{row['distinct_last_bars']} of {row['beats']}",
+             f"{row['longest_run']:.1f}", f"{row['sounds_used']:.1f}", f"{row['rest_share']:.0%}", row["commonest"]]
             for name, row in describe(played).iterrows()]
-    head = ["", "reward, learning", "reward, playing", "distinct beats", "longest run", "sounds", "rests", "favourite drum"]
+    head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "commonest"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #2778ce78
+# %% ../nbs/13_cli.ipynb #d607060d
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000} # a few minutes on a laptop
 
@@ -342,7 +344,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #b7d67974
+# %% ../nbs/13_cli.ipynb #7458c9f2
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -355,7 +357,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, **content)
 
-# %% ../nbs/13_cli.ipynb #f3d75af6
+# %% ../nbs/13_cli.ipynb #fe1fd02b
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -368,7 +370,7 @@ def describe_model(name):
     if name == "note_cnn": return "The network that learned from the data, sampled: each step is drawn with the probability that it predicts."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #81124774
+# %% ../nbs/13_cli.ipynb #b08f7fb9
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -398,7 +400,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #fed07d37
+# %% ../nbs/13_cli.ipynb #089b680a
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -419,7 +421,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-full' if full else ''}"
 
-# %% ../nbs/13_cli.ipynb #c72bdc71
+# %% ../nbs/13_cli.ipynb #e2d236e7
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -428,7 +430,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.6e-3 + 20) // 60)
 
-# %% ../nbs/13_cli.ipynb #78373d9b
+# %% ../nbs/13_cli.ipynb #71653a29
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")

@@ -22,7 +22,8 @@ def at_most(seconds: float, megabytes: float | None = None):
         yield
         peak = tracemalloc.get_traced_memory()[1] / 1e6 if megabytes is not None else 0
     finally:
-        tracemalloc.stop()
+        if megabytes is not None:
+            tracemalloc.stop()
     used = time.process_time() - start
     assert used <= seconds, f"took {used:.1f} s of processor time, more than {seconds}"
     assert megabytes is None or peak <= megabytes, f"took {peak:.0f} MB, more than {megabytes}"

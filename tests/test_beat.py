@@ -16,8 +16,6 @@ from drum_qtuner.beat import (CLASS_OF_PITCH, KIT, MAX_BARS, REST, START, STEPS_
                               microseconds_per_quarter, read_drums, simplest_bpm, write_file)
 from helpers import at_most, midi_bytes, one_note, raw_midi, varlen
 
-settings.register_profile("beat", deadline=None, max_examples=40)
-settings.load_profile("beat")
 
 FIGURE_1 = """
 36	Kick	Bass Drum 1	Bass (36)
@@ -97,6 +95,7 @@ def test_every_whole_tempo_survives():
     assert [simplest_bpm(microseconds_per_quarter(bpm)) for bpm in range(10, 1001)] == list(range(10, 1001))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(60_000, 6_000_000))
 def test_tempo_is_inverted(microseconds):
     bpm = simplest_bpm(microseconds)
@@ -111,6 +110,7 @@ def test_absurd_tempo(bpm):
 
 # Classes and one-hot
 
+@settings(deadline=None, max_examples=40)
 @given(velocities())
 def test_classes_are_the_loudest_drums(velocity):
     expected = [max(range(9), key=lambda drum: (row[drum], -drum)) if any(row) else REST for row in velocity.tolist()]
@@ -119,6 +119,7 @@ def test_classes_are_the_loudest_drums(velocity):
     assert beat.steps == len(expected)
 
 
+@settings(deadline=None, max_examples=40)
 @given(velocities())
 def test_one_hot_columns_hold_a_single_one(velocity):
     one_hot = Beat(velocity).one_hot()
@@ -127,6 +128,7 @@ def test_one_hot_columns_hold_a_single_one(velocity):
     assert (one_hot.argmax(0) == Beat(velocity).classes()).all()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 5).flatmap(lambda bars: st.lists(st.integers(0, 9), min_size=16 * bars, max_size=16 * bars)), st.integers(1, 127))
 def test_class_sequences_come_back(classes, velocity):
     beat = Beat.from_classes(classes, velocity=velocity)
@@ -137,6 +139,7 @@ def test_class_sequences_come_back(classes, velocity):
 
 # A beat is one value
 
+@settings(deadline=None, max_examples=40)
 @given(beats())
 def test_what_the_type_holds_it_holds_exactly(beat):
     again = Beat(beat.velocity, beat.offset, beat.bpm)
@@ -146,6 +149,7 @@ def test_what_the_type_holds_it_holds_exactly(beat):
     np.testing.assert_allclose(ticks, ticks.round(), atol=1e-4)
 
 
+@settings(deadline=None, max_examples=40)
 @given(beats(), st.integers(0, 15), st.integers(0, 8))
 def test_a_difference_anywhere_makes_beats_unequal(beat, step, drum):
     velocity = beat.velocity.copy()
@@ -167,6 +171,7 @@ def test_a_beat_does_not_change():
         beat.bpm = 90
 
 
+@settings(deadline=None, max_examples=40)
 @given(beats())
 def test_tab_shows_every_stroke(beat):
     header, *lines = str(beat).splitlines()
@@ -178,6 +183,7 @@ def test_tab_shows_every_stroke(beat):
 
 # Round trips
 
+@settings(deadline=None, max_examples=40)
 @given(beats())
 def test_midi_comes_back(beat):
     assert Beat.from_midi(file_of(beat)) == beat
@@ -193,11 +199,12 @@ def test_midi_files_come_back(tmp_path):
 
 
 @given(beats())
-@settings(max_examples=15)
+@settings(deadline=None, max_examples=15)
 def test_other_libraries_may_write_the_file_anew(beat):
     file = io.BytesIO()
     beat.to_midi().write(file)
-    assert Beat.from_midi(file.getvalue()) == beat
+    again = Beat.from_midi(file.getvalue())
+    assert Beat(again.velocity, again.offset, beat.bpm) == beat and again.bpm == pytest.approx(beat.bpm, rel=2e-5)  # it cuts microseconds
 
     file, midi = io.BytesIO(), mido.MidiFile(file=io.BytesIO(file_of(beat)))
     tempo = mido.MidiTrack([m for m in midi.tracks[0] if m.type == "set_tempo"])
@@ -216,6 +223,7 @@ def test_the_longest_beats_come_back(bars, tmp_path):
 
 # Other libraries agree
 
+@settings(deadline=None, max_examples=40)
 @given(beats())
 def test_mido_reads_what_was_meant(beat):
     midi = mido.MidiFile(file=io.BytesIO(file_of(beat)))
@@ -241,7 +249,7 @@ def test_mido_reads_what_was_meant(beat):
 
 
 @given(beats())
-@settings(max_examples=20)
+@settings(deadline=None, max_examples=20)
 def test_pretty_midi_hears_it_at_the_right_time(beat):
     midi = beat.to_midi()
     [drums] = midi.instruments
@@ -433,7 +441,7 @@ def test_what_is_no_source(source):
 
 @pytest.mark.parametrize("change, message", [
     (dict(velocity=200), "velocity"), (dict(velocity=300), "velocity"), (dict(start=float("nan")), None),
-    (dict(start=1e9, end=1e9 + 1), "bars long"), (dict(start=1e300, end=1e301), None),
+    (dict(start=1e9, end=1e9 + 1), "bars long|lasts"), (dict(start=1e300, end=1e301), None),
 ])
 def test_a_pretty_midi_put_together_wrongly(change, message):
     midi = pretty_midi.PrettyMIDI()
@@ -462,13 +470,13 @@ def test_a_file_cut_off_at_every_length():
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"MThd", b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\xff"]))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_random_bytes(data, head):
     try_to_read(head + data)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6), beats())
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=100)
 def test_changed_bytes(changes, beat):
     data = bytearray(file_of(beat))
     for where, value in changes:
@@ -488,7 +496,7 @@ bodies = st.lists(st.tuples(waits, strokes | others).map(b"".join), max_size=8).
 
 
 @given(st.lists(bodies, max_size=3), st.integers(0, 65535) | st.sampled_from([1, 96, 480]), st.integers(0, 3))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_files_of_odd_events(tracks, resolution, kind):
     try_to_read(raw_midi(*tracks, resolution=resolution, kind=kind))
 

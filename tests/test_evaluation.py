@@ -175,11 +175,15 @@ def test_describe_by_hand():
     table = describe({"ride": [repeat(8), repeat(8, REST)], "quiet": [repeat(REST), repeat(REST), repeat(1)]})
     assert table.loc["ride"].tolist() == [2, 2, 2, 12, 8.5, 1, 3 / 4, 1 / 4, "Ride Cymbal"]
     assert table.loc["quiet"].tolist() == pytest.approx([3, 2, 2, 16 / 3, 16, 1 / 3, 1, 2 / 3, "rest"])
-    assert commonest([repeat(4, 2)]) == KIT[2].name  # equals: the first on the kit
+    assert favourite([repeat(4, 2)]) == KIT[2].name  # equals: the first on the kit
+
+
+def test_describe_takes_beats_of_different_lengths():
+    assert describe({"both": [repeat(0), Beat.from_classes([0] * 32)]}).loc["both", ["distinct", "longest_run"]].tolist() == [2, 24]
 
 
 def test_describe_refuses_nothing_to_describe():
-    with pytest.raises(ValueError, match="one or more"):
+    with pytest.raises(ValueError, match="no beats"):
         describe({"empty": []})
 
 

@@ -6,14 +6,15 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'STEPS_PER_BAR', 'TICKS_PER_STEP', 'MAX_BARS', 'START', 'Drum',
            'microseconds_per_quarter', 'simplest_bpm', 'check_classes', 'Beat', 'write_file', 'DrumTrack', 'read_drums']
 
-# %% ../nbs/00_beat.ipynb #2297db92
-import io, os
+# %% ../nbs/00_beat.ipynb #4b2c412d
+import io, os, re
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/00_beat.ipynb #ec76d7a4
+# %% ../nbs/00_beat.ipynb #62d30ff5
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -36,16 +37,16 @@ KIT = (
 REST = len(KIT) # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/00_beat.ipynb #40e7d1f0
+# %% ../nbs/00_beat.ipynb #02b739a4
 STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
 TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
-MAX_BARS = 2000 # longer input is taken for damaged
+MAX_BARS = 650 # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks, that is 651 bars
 
 def microseconds_per_quarter(
     bpm:float, # quarter notes a minute, 10 to 1000
 )->int: # the number that a MIDI file holds
     "MIDI's way to write a tempo."
-    if not (np.isscalar(bpm) and np.isreal(bpm) and 10 <= bpm <= 1000):
+    if not (isinstance(bpm, Real) and 10 <= bpm <= 1000):
         raise ValueError(f"bpm must be a number from 10 to 1000, not {bpm!r}")
     return round(60e6 / float(bpm))
 
@@ -56,7 +57,7 @@ def simplest_bpm(
     exact = 60e6 / microseconds
     return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
 
-# %% ../nbs/00_beat.ipynb #b1b32a20
+# %% ../nbs/00_beat.ipynb #172919f6
 def check_classes(
     classes, # sequence of whole numbers 0..9
 )->np.ndarray: # uint8 (steps,)
@@ -69,7 +70,7 @@ def check_classes(
         raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
     return array.astype(np.uint8)
 
-# %% ../nbs/00_beat.ipynb #d7f6b9c7
+# %% ../nbs/00_beat.ipynb #e57b4710
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -97,7 +98,7 @@ class Beat:
             if isinstance(value, np.ndarray): value.flags.writeable = False
             object.__setattr__(self, name, value)
 
-# %% ../nbs/00_beat.ipynb #abd804ff
+# %% ../nbs/00_beat.ipynb #6036aad2
 @patch(as_prop=True)
 def steps(self:Beat)->int: # 16 for every bar
     "How many sixteenths the beat has."
@@ -113,7 +114,7 @@ def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/00_beat.ipynb #05ef4106
+# %% ../nbs/00_beat.ipynb #4ad39093
 @patch(cls_method=True)
 def from_classes(
     cls:Beat,
@@ -134,7 +135,7 @@ def __eq__(self:Beat, other):
 @patch
 def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/00_beat.ipynb #1f2c5d7a
+# %% ../nbs/00_beat.ipynb #1aefd7e6
 @patch
 def __str__(self:Beat):
     bars = self.steps // STEPS_PER_BAR
@@ -149,7 +150,7 @@ def __str__(self:Beat):
 def __repr__(self:Beat):
     return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/00_beat.ipynb #5083f41b
+# %% ../nbs/00_beat.ipynb #1608b13e
 @patch
 def _repr_html_(self:Beat, width:int=18, height:int=14):
     "A drum-machine grid as inline SVG: no script, nothing fetched."
@@ -165,7 +166,7 @@ def _repr_html_(self:Beat, width:int=18, height:int=14):
     return (f'<svg role="img" aria-label="{self!r}" viewBox="-8 0 {right + 9} {bottom}" style="width:100%;max-width:{right + 9}px" '
             f'font-family="monospace">{"".join(parts)}</svg>')
 
-# %% ../nbs/00_beat.ipynb #f8134306
+# %% ../nbs/00_beat.ipynb #7be58523
 START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
 
 def _messages(beat):
@@ -184,7 +185,7 @@ def _messages(beat):
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
 
-# %% ../nbs/00_beat.ipynb #10e7ee47
+# %% ../nbs/00_beat.ipynb #ce8cbdf5
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
@@ -201,7 +202,7 @@ def _midi_bytes(beat):
     mido.MidiFile(type=0, ticks_per_beat=4 * TICKS_PER_STEP, tracks=[track]).save(file=file)
     return file.getvalue()
 
-# %% ../nbs/00_beat.ipynb #9769c821
+# %% ../nbs/00_beat.ipynb #64dd69b9
 def write_file(
     path, # where to; its folder is made if it is not there
     data:bytes, # what the file shall hold
@@ -233,7 +234,7 @@ def to_midi(
         midi.instruments[0].control_changes.append(end)
     return midi
 
-# %% ../nbs/00_beat.ipynb #7215083a
+# %% ../nbs/00_beat.ipynb #cbe90756
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
@@ -245,14 +246,16 @@ class DrumTrack:
     length:int # tick at which the file ends
 
 def _read_file(source):
-    "The mido.MidiFile in a path, in bytes or in an open file, or a `ValueError`."
+    "The mido.MidiFile in a path or in bytes, or a `ValueError`."
     import mido
+    if not isinstance(source, (bytes, str, os.PathLike)): raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{source}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error: # a path with a null byte is a ValueError
+        raise ValueError(f"{source!s}: cannot be read ({getattr(error, 'strerror', error)})") from None
     name = "these bytes" if isinstance(source, bytes) else source
     if not data: raise ValueError(f"{name}: the file is empty")
+    if re.search(rb"[\x80-\xff]{2000}", data): raise ValueError(f"{name}: a damaged MIDI file (a number without end)")
     try:
         midi = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error: # mido raises many kinds for damaged files
@@ -260,7 +263,7 @@ def _read_file(source):
     if midi.ticks_per_beat <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
     return midi
 
-# %% ../nbs/00_beat.ipynb #90ea6484
+# %% ../nbs/00_beat.ipynb #7691230b
 _EVENTS = {"control_change", "pitchwheel", "time_signature", "key_signature", "lyrics", "text", "set_tempo"}
 
 def _pair_notes(track):
@@ -283,7 +286,7 @@ def _pair_notes(track):
             if ended: last = now
     return notes, start, last, now, drums
 
-# %% ../nbs/00_beat.ipynb #0c8f6cf2
+# %% ../nbs/00_beat.ipynb #23dbba04
 def read_drums(
     source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
     silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
@@ -293,6 +296,7 @@ def read_drums(
     midi = _read_file(source)
     parts = [_pair_notes(track) for track in midi.tracks]
     name = "these bytes" if isinstance(source, bytes) else source
+    if any(part[3] >= 2**40 for part in parts): raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
     if not silent_is_fine and not any(drums for *_, drums in parts): raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
     notes = np.array(sum((part[0] for part in parts), []), np.int64).reshape(-1, 4)
     tempos = {0: 500_000}
@@ -303,10 +307,11 @@ def read_drums(
     _, start, last, length, _ = (max(values) for values in zip(*((0, *part[1:]) for part in parts)))
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.ticks_per_beat, sorted(tempos.items()), start, last, length)
 
-# %% ../nbs/00_beat.ipynb #0dec3577
+# %% ../nbs/00_beat.ipynb #3092bebd
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
+    if midi.get_end_time() > 1e6: raise ValueError("this PrettyMIDI lasts more than 1,000,000 seconds; damaged?")
     if not drums: raise ValueError("this PrettyMIDI has no drums, that is, no instrument with is_drum=True")
     notes = [(midi.time_to_tick(n.start), midi.time_to_tick(n.end), n.pitch, n.velocity) for d in drums for n in d.notes]
     tempos = [(midi.time_to_tick(t), round(60e6 / bpm)) for t, bpm in zip(*midi.get_tempo_changes())]
@@ -315,7 +320,7 @@ def _from_pretty_midi(midi):
     notes = np.array(notes, np.int64).reshape(-1, 4)
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
 
-# %% ../nbs/00_beat.ipynb #fff81f40
+# %% ../nbs/00_beat.ipynb #fb8e19d4
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings
@@ -329,6 +334,7 @@ def from_midi(
     class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read, and the drum 0..8 that each becomes
 )->Beat: # as many whole bars as the file is long, at its first tempo
     "The beat on channel 10 of a MIDI file; a `ValueError` tells why there is none."
+    if not set(class_of_pitch.values()) <= set(range(len(KIT))): raise ValueError("class_of_pitch holds a drum that is none of 0 to 8")
     track = read_drums(source)
     where = source if isinstance(source, (str, Path)) else "this MIDI"
     known = np.isin(track.notes[:, 2], list(class_of_pitch))
@@ -341,7 +347,7 @@ def from_midi(
     bars = int(max(1, round((track.length - track.start) / per_bar), step.max(initial=0) // STEPS_PER_BAR + 1))
     if bars > MAX_BARS or step.min(initial=0) < 0:
         raise ValueError(f"{where}: is {bars} bars long, more than {MAX_BARS}, or has notes before its start: damaged?")
-    velocity = np.zeros((bars * STEPS_PER_BAR, len(KIT)), np.uint8)
+    velocity = np.zeros((bars * STEPS_PER_BAR, len(KIT)), int)
     offset = np.zeros(velocity.shape, np.float32)
     drum = np.array([class_of_pitch[p] for p in pitch], np.int64)
     velocity[step, drum], offset[step, drum] = loudness, position - step

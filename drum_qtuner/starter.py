@@ -6,12 +6,12 @@
 __all__ = ['GROOVES', 'DRUMS', 'EDGE', 'STROKES', 'INDEX', 'CELLS', 'PATHS', 'CYMBALS', 'DRUMMERS', 'FEELS', 'Performance',
            'Groove', 'parse_grooves', 'vary', 'fill', 'phrase', 'Drummer', 'play', 'performances']
 
-# %% ../nbs/01a_starter.ipynb #34b7a975
+# %% ../nbs/01a_starter.ipynb #ce6cff26
 import re
 from dataclasses import dataclass, field
 import numpy as np
 
-# %% ../nbs/01a_starter.ipynb #62a4682a
+# %% ../nbs/01a_starter.ipynb #22914d0d
 @dataclass(frozen=True, eq=False)
 class Performance:
     "One drum performance: what is known about it, and its notes."
@@ -19,7 +19,7 @@ class Performance:
     notes:np.ndarray=field(repr=False) # (n, 4) float64 sorted by start: start [s], end [s], pitch, velocity 1..127
     end:float # length in seconds
 
-# %% ../nbs/01a_starter.ipynb #84e58112
+# %% ../nbs/01a_starter.ipynb #c06a5b98
 GROOVES = """
 rock/eighths 100-136 straight
     kick    x--- --?- x-x- --?-
@@ -52,7 +52,7 @@ metal/halftime 128-156 straight
     bell    x--- --x- x--- --x-
 """
 
-# %% ../nbs/01a_starter.ipynb #b87d94c2
+# %% ../nbs/01a_starter.ipynb #41d3b873
 GROOVES += """
 funk/sixteenths 88-112 straight
     kick    x-x- --?- --x- -?--
@@ -92,7 +92,7 @@ gospel/chops 72-92 straight
     open    ---- ---- ---? --?-
 """
 
-# %% ../nbs/01a_starter.ipynb #eaefe784
+# %% ../nbs/01a_starter.ipynb #7fef89dc
 GROOVES += """
 jazz/swing 108-160 triplet
     ride    x--- x--x x--- x--x
@@ -122,7 +122,7 @@ country/train 92-116 straight
     pedal   --x- --x- --x- --x-
 """
 
-# %% ../nbs/01a_starter.ipynb #040e5bb6
+# %% ../nbs/01a_starter.ipynb #0f4792b9
 GROOVES += """
 latin/bossa 112-140 straight
     kick    x--- --x- x--- --x-
@@ -155,7 +155,7 @@ reggae/onedrop 68-84 swung
     open    ---- --?- ---- --?-
 """
 
-# %% ../nbs/01a_starter.ipynb #508fc768
+# %% ../nbs/01a_starter.ipynb #781fd820
 GROOVES += """
 reggae/steppers 66-82 swung
     kick    X--- X--- X--- X---
@@ -189,14 +189,14 @@ drumandbass/breaks 160-176 straight
     ride    x-x- x-x- x-x- x-x-
 """
 
-# %% ../nbs/01a_starter.ipynb #265f1516
+# %% ../nbs/01a_starter.ipynb #a05067fb
 DRUMS = dict(kick=36, snare=38, xstick=37, tom1=48, tom2=45, floor=43, crash=49, crash2=57,
              open=46, bell=53, ride=51, hat=42, pedal=44)
 EDGE = {38: 40, 48: 50, 45: 47, 43: 58, 46: 26, 42: 22, 49: 55, 57: 52, 51: 59}
 STROKES = {"-": 0, "X": 112, "x": 80, "o": 36, "?": 74, ":": 34} # velocities
 INDEX = {drum: i for i, drum in enumerate(DRUMS)}
 
-# %% ../nbs/01a_starter.ipynb #2badc691
+# %% ../nbs/01a_starter.ipynb #2a2a427a
 @dataclass(frozen=True)
 class Groove:
     "One groove of the table."
@@ -224,7 +224,7 @@ def parse_grooves(
                              f"nor a drum ({', '.join(DRUMS)}) with 16 or 32 strokes out of {' '.join(STROKES)}")
     return grooves
 
-# %% ../nbs/01a_starter.ipynb #ccbb585b
+# %% ../nbs/01a_starter.ipynb #d1c04a03
 def vary(
     patterns:list[str], # alternatives, one of which is home
     bars:int,
@@ -242,7 +242,7 @@ def vary(
         written[bar] = [STROKES[stroke] if stroke not in "?:" or yes else 0 for stroke, yes in zip(strokes, played)]
     return written
 
-# %% ../nbs/01a_starter.ipynb #a9fbb3f3
+# %% ../nbs/01a_starter.ipynb #99db8f2d
 CELLS = dict(straight="xxxx x-xx xxx- x-x- xoxo xoox xook xxk- x-ok -xxx xkxk x--x kxxx".split(),
              triplet="xx-x x--x xo-x x--k xk-x -x-x ox-x".split())
 CELLS["swung"] = CELLS["straight"]
@@ -264,7 +264,7 @@ def fill(
             grid[4*beat + step, INDEX["kick"] if stroke == "k" else hand] = velocity
     return grid
 
-# %% ../nbs/01a_starter.ipynb #55665bcb
+# %% ../nbs/01a_starter.ipynb #e7234a1c
 CYMBALS = [INDEX[drum] for drum in ("crash", "crash2", "open", "bell", "ride", "hat")] # most urgent first
 
 def phrase(
@@ -288,7 +288,7 @@ def phrase(
         grid[(grid[:, CYMBALS[:rank]] > 0).any(axis=1), cymbal] = 0
     return grid * np.linspace(.95, 1.08, len(grid))[:, None] # a phrase leans forward
 
-# %% ../nbs/01a_starter.ipynb #a3e88277
+# %% ../nbs/01a_starter.ipynb #20d051bc
 @dataclass(frozen=True)
 class Drummer:
     "The habits of a player; times in milliseconds, positive = late."
@@ -310,7 +310,7 @@ DRUMMERS = [
     Drummer("drummer5", 10, 13, -10, -4,  -6,  .95,   8, .40),
     Drummer("drummer6",  7,  8,  -4,  5,   3, 1.20,  -2, .50)]
 
-# %% ../nbs/01a_starter.ipynb #fa3f8a07
+# %% ../nbs/01a_starter.ipynb #076cecf6
 FEELS = dict(straight=[0, 0, 0, 0], swung=[0, .22, 0, .22], triplet=[0, 1/3, 0, -1/4]) # lateness in sixteenths
 
 def play(
@@ -338,7 +338,7 @@ def play(
     notes = np.stack([start, start + length, pitch, velocity.round().clip(1, 127)], axis=1)
     return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
 
-# %% ../nbs/01a_starter.ipynb #e6e66a5c
+# %% ../nbs/01a_starter.ipynb #ad9466c1
 def performances(
     seed:int=0, # same seed, same performances
     table:str=GROOVES, # see `parse_grooves`

@@ -4,19 +4,19 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF', 'CAPTIONS', 'Commands', 'main', 'read_data',
-           'describe_data', 'load_model', 'paper_decoding', 'write_beats', 'generate_beats', 'evaluate', 'fingerprint',
-           'kind_of_data', 'claim_folder', 'model_path', 'checkpoint_path', 'learn_note_cnn', 'tune_one', 'tune_all',
-           'make_beats', 'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model',
-           'write_report', 'Epsilons', 'default_folder', 'minutes', 'run']
+           'describe_data', 'load_model', 'write_beats', 'generate_beats', 'evaluate', 'fingerprint', 'kind_of_data',
+           'claim_folder', 'model_path', 'checkpoint_path', 'learn_note_cnn', 'tune_one', 'tune_all', 'make_beats',
+           'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model', 'write_report',
+           'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #08804684
+# %% ../nbs/13_cli.ipynb #0323f9a7
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #55df4a18
+# %% ../nbs/13_cli.ipynb #e560484e
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #534e5d64
+# %% ../nbs/13_cli.ipynb #63c42073
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #53ba5c70
+# %% ../nbs/13_cli.ipynb #60879e83
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #0a727c83
+# %% ../nbs/13_cli.ipynb #b7186fa6
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #a6c2d426
+# %% ../nbs/13_cli.ipynb #9356393f
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -93,14 +93,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-def paper_decoding(
-    model, # a model with `scores`
-)->str: # "sample" or "argmax"
-    "The decoding rule of section 5: the Note-CNN is sampled, a Q-network is greedy."
-    from drum_qtuner.dqn_tuning import QNetwork
-    return "argmax" if isinstance(model, QNetwork) else "sample"
-
-# %% ../nbs/13_cli.ipynb #8ca175ca
+# %% ../nbs/13_cli.ipynb #c0004c1d
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -114,13 +107,13 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #93d040fc
+# %% ../nbs/13_cli.ipynb #2a3b4eda
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
 @click.option("--out", default="beats", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the MIDI files.")
-@click.option("--decode", default="paper", show_default=True, type=click.Choice(["paper", "sample", "argmax"]),
-              help="paper: sample from the Note-CNN, argmax of a Q-network.")
+@click.option("--decode", default="sample", show_default=True, type=click.Choice(["sample", "argmax"]),
+              help="sample: draw each step; argmax: always the best one, as the paper does with Q-networks.")
 @click.option("--temperature", default=1.0, show_default=True, help="For sampling: below 1 safer, above 1 wilder.")
 @click.option("--primer", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="MIDI file that every beat begins with.")
 @click.option("--primer-steps", default=16, show_default=True, type=click.IntRange(1), help="How many of its sixteenths.")
@@ -136,14 +129,13 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     from drum_qtuner.beat import Beat
     from drum_qtuner.note_cnn import generate
     network = load_model(model)
-    decode = paper_decoding(network) if decode == "paper" else decode
     start = Beat.from_midi(primer).classes()[:primer_steps] if primer else None
     beats = generate(network, n, decode, temperature, start, steps, bpm, seed)
     for path in write_beats(beats, out, f"{Path(model).stem if model.endswith('.safetensors') else model}-", overwrite): click.echo(path)
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #d6607ae7
+# %% ../nbs/13_cli.ipynb #70d70d4d
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def evaluate(files):
@@ -157,7 +149,7 @@ def evaluate(files):
     for path in files: folders.setdefault(path.parent.as_posix(), []).append(Beat.from_midi(path))
     click.echo(describe(folders).to_string(float_format="{:.2f}".format))
 
-# %% ../nbs/13_cli.ipynb #b38cae73
+# %% ../nbs/13_cli.ipynb #5bd7fd9c
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -191,7 +183,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #ba35ce20
+# %% ../nbs/13_cli.ipynb #22fdfc13
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -222,7 +214,7 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #2c2f4f0f
+# %% ../nbs/13_cli.ipynb #b33978d8
 def tune_one(
     out, # the folder of the run
     index:int, # which of the epsilons
@@ -252,7 +244,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #831076ad
+# %% ../nbs/13_cli.ipynb #407adc05
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -279,17 +271,19 @@ def tune_all(
         finished.set()
         watcher.join()
 
-# %% ../nbs/13_cli.ipynb #9f3a8cae
+# %% ../nbs/13_cli.ipynb #68f95eca
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
 )->dict: # {name: ten `Beat`s}
-    "The beats of a run: samples of the Note-CNN, and all that greedy Q-networks can play."
+    "The beats of a run: samples of every network, and all that greedy Q-networks can play."
     from drum_qtuner.evaluation import greedy_beats
     from drum_qtuner.note_cnn import generate
-    return {name: generate(model, 10, "sample", seed=seed) if name == "note_cnn" else greedy_beats(model) for name, model in models.items()}
+    greedy = {name: greedy_beats(model) for name, model in models.items() if name != "note_cnn"}
+    sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
+    return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #f8742fea
+# %% ../nbs/13_cli.ipynb #9ba2fd6c
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -308,7 +302,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #9ae855eb
+# %% ../nbs/13_cli.ipynb #81b7967b
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -321,12 +315,12 @@ def make_table(
     played = {**beats, "test clips": [Beat.from_classes(row) for row in test.classes[:500]]}
     learning = {f"dqn-{epsilon}": f"{log[-1000:].mean():.2f}" for epsilon, log in rewards.items()}
     rows = [[name, learning.get(name, ""), f"{step_rewards(note_cnn, played[name]).mean():.2f}", f"{row['distinct_last_bars']} of {row['beats']}",
-             f"{row['longest_run']:.1f}", f"{row['sounds_used']:.1f}", f"{row['rest_share']:.0%}", row["commonest"]]
+             f"{row['longest_run']:.1f}", f"{row['sounds_used']:.1f}", f"{row['rest_share']:.0%}", row["favourite"]]
             for name, row in describe(played).iterrows()]
-    head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "commonest"]
+    head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #317a0885
+# %% ../nbs/13_cli.ipynb #c3e6ff1b
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000} # a few minutes on a laptop
 
@@ -344,7 +338,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #f4242655
+# %% ../nbs/13_cli.ipynb #5d6c65f4
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -357,7 +351,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, **content)
 
-# %% ../nbs/13_cli.ipynb #9cbe05ed
+# %% ../nbs/13_cli.ipynb #0b0887d2
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -368,9 +362,10 @@ CAPTIONS = {
 def describe_model(name):
     "A sentence about the beats of a model, for the report."
     if name == "note_cnn": return "The network that learned from the data, sampled: each step is drawn with the probability that it predicts."
-    return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily: the ten beats it can play, one for each first sound (the tenth is a rest)."
+    if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
+    return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #ba72004d
+# %% ../nbs/13_cli.ipynb #7333cc69
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -400,7 +395,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #f28ca908
+# %% ../nbs/13_cli.ipynb #3c3390a1
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -421,7 +416,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-full' if full else ''}"
 
-# %% ../nbs/13_cli.ipynb #21610be6
+# %% ../nbs/13_cli.ipynb #37099ff8
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -430,7 +425,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 1e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #d7bc87a0
+# %% ../nbs/13_cli.ipynb #285afaee
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'class_array', 'step_rewards', 'greedy_beats',
            'greedy_reward', 'exploring_rewards', 'longest_run', 'class_counts', 'sounds_used', 'commonest_share',
-           'rest_share', 'distinct', 'commonest', 'describe', 'plot_beats', 'seed_study', 'preference_test',
+           'rest_share', 'distinct', 'favourite', 'describe', 'plot_beats', 'seed_study', 'preference_test',
            'plot_preferences']
 
-# %% ../nbs/06_evaluation.ipynb #722e3e63
+# %% ../nbs/06_evaluation.ipynb #7a11a10d
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from .beat import *
 from .note_cnn import generate, one_thread
 from .dqn_tuning import log_probability, tune
 
-# %% ../nbs/06_evaluation.ipynb #03564242
+# %% ../nbs/06_evaluation.ipynb #046a7a6f
 def rolling_mean(
     rewards, # (n,) one reward an iteration
     window:int=1000, # how many rewards each mean is taken over
@@ -30,7 +30,7 @@ def rolling_mean(
         raise ValueError(f"a window of {window} needs a flat list of at least as many rewards, and these have shape {rewards.shape}")
     return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1:]
 
-# %% ../nbs/06_evaluation.ipynb #f3cdb213
+# %% ../nbs/06_evaluation.ipynb #9a6663a3
 PLATEAUS = {0.01: -0.8, 0.05: -0.9, 0.1: -5.0, 0.3: -5.8, 0.5: -10.8} # nats, read off the paper's Figure 4
 
 def plot_rewards(
@@ -52,7 +52,7 @@ def plot_rewards(
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="dashes: the paper's\nplateaus")
     return ax
 
-# %% ../nbs/06_evaluation.ipynb #10390841
+# %% ../nbs/06_evaluation.ipynb #6c6e9fad
 def class_array(
     beats:list, # of `Beat`, all of one length
 )->np.ndarray: # uint8 (beats, steps)
@@ -71,7 +71,7 @@ def step_rewards(
         steps = [log_probability(note_cnn, classes[:, :t], classes[:, t]) for t in range(1, classes.shape[1])]
     return torch.stack(steps, 1).numpy()
 
-# %% ../nbs/06_evaluation.ipynb #6541b3f6
+# %% ../nbs/06_evaluation.ipynb #09ed12f6
 def greedy_beats(
     model, # anything with `scores`
     steps:int=32, # whole bars of 16
@@ -88,7 +88,7 @@ def greedy_reward(
     "Mean reward of the greedy policy over all ten first steps: what Figure 4 would show without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
-# %% ../nbs/06_evaluation.ipynb #4f8a4be4
+# %% ../nbs/06_evaluation.ipynb #46ff1044
 @torch.no_grad()
 def exploring_rewards(
     model, # the model that plays
@@ -114,7 +114,7 @@ def exploring_rewards(
     greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
     return {"exploring": (1 - epsilon) * greedy + epsilon * uniform, "greedy": greedy, "random": uniform}
 
-# %% ../nbs/06_evaluation.ipynb #64d04d46
+# %% ../nbs/06_evaluation.ipynb #9f8ebd0c
 def longest_run(
     beat, # a `Beat`, seen as its class sequence
     over_rests:bool=True, # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
@@ -124,7 +124,7 @@ def longest_run(
     if over_rests: classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
-# %% ../nbs/06_evaluation.ipynb #13570e28
+# %% ../nbs/06_evaluation.ipynb #1189c2a5
 def class_counts(
     beat, # a `Beat`, seen as its class sequence
 )->np.ndarray: # int64 (10,): steps of each class, rests last
@@ -137,7 +137,7 @@ def sounds_used(
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
-# %% ../nbs/06_evaluation.ipynb #c981a869
+# %% ../nbs/06_evaluation.ipynb #9c73cecb
 def commonest_share(
     beat, # a `Beat`, seen as its class sequence
 )->float: # 1/10..1
@@ -155,27 +155,28 @@ def distinct(
     last:int=None, # look at the last steps only, this many; none: at all
 )->int: # 1..len(beats)
     "How many of the class sequences differ from each other; tempo, velocity and timing do not count."
-    return len({row[-(last or len(row)):].tobytes() for row in class_array(beats)})
+    if not beats: raise ValueError("there are no beats to compare")
+    return len({beat.classes()[-(last or beat.steps):].tobytes() for beat in beats})
 
-# %% ../nbs/06_evaluation.ipynb #38db391f
-def commonest(
+# %% ../nbs/06_evaluation.ipynb #bcd4d206
+def favourite(
     beats:list, # of `Beat`
 )->str: # name of a drum, or "rest"
     "The sound with the most steps, the rest being a sound too; among equals the first on the kit."
     return [*(drum.name for drum in KIT), "rest"][sum(map(class_counts, beats)).argmax()]
 
 def describe(
-    models:dict, # {name: list of `Beat`, all of one length}
+    models:dict, # {name: list of `Beat`}
 )->pd.DataFrame: # a row a set
     "Counts behind the remark that tuned models repeat one instrument (section 5.2), as means over the beats of a set."
     measures = {"longest_run": longest_run, "longest_run_or_rest": lambda beat: longest_run(beat, over_rests=False),
                 "sounds_used": sounds_used, "commonest_share": commonest_share, "rest_share": rest_share}
     rows = {name: {"beats": len(beats), "distinct": distinct(beats), "distinct_last_bars": distinct(beats, last=STEPS_PER_BAR),
                    **{key: np.mean([measure(beat) for beat in beats]) for key, measure in measures.items()},
-                   "commonest": commonest(beats)} for name, beats in models.items()}
+                   "favourite": favourite(beats)} for name, beats in models.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/06_evaluation.ipynb #28d97283
+# %% ../nbs/06_evaluation.ipynb #25eab48b
 def plot_beats(
     models:dict, # {name: list of `Beat`}
     columns:int=10, # how many beats of each are drawn
@@ -193,7 +194,7 @@ def plot_beats(
             ax.tick_params(length=0)
     return fig
 
-# %% ../nbs/06_evaluation.ipynb #a488f95f
+# %% ../nbs/06_evaluation.ipynb #a9fc249a
 def _one_run(job):
     "A row of the seed study."
     note_cnn, epsilon, seed, iterations = job
@@ -201,7 +202,7 @@ def _one_run(job):
     q, rewards = tune(note_cnn, epsilon=epsilon, iterations=iterations, seed=seed)
     row = describe({"": greedy_beats(q)}).iloc[0]
     return {"epsilon": epsilon, "seed": seed, "iterations": iterations, "exploring": float(rewards[-1000:].mean(dtype=np.float64)),
-            "greedy": greedy_reward(q, note_cnn), **row[["longest_run", "longest_run_or_rest", "sounds_used", "distinct", "distinct_last_bars", "commonest"]]}
+            "greedy": greedy_reward(q, note_cnn), **row[["longest_run", "longest_run_or_rest", "sounds_used", "distinct", "distinct_last_bars", "favourite"]]}
 
 def seed_study(
     note_cnn, # the model to tune
@@ -215,7 +216,7 @@ def seed_study(
     if workers == 1: return pd.DataFrame(map(_one_run, jobs))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool: return pd.DataFrame(pool.map(_one_run, jobs))
 
-# %% ../nbs/06_evaluation.ipynb #de4747bd
+# %% ../nbs/06_evaluation.ipynb #dfe3a6d8
 PREFERRED = {"Note-CNN": 47, "ε = 0.01": 5, "ε = 0.05": 30, "ε = 0.1": 42, "ε = 0.3": 19, "ε = 0.5": 7} # of 50 each, Figure 5
 
 def preference_test(

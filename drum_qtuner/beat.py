@@ -6,7 +6,7 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'STEPS_PER_BAR', 'TICKS_PER_STEP', 'MAX_BARS', 'START', 'Drum',
            'microseconds_per_quarter', 'simplest_bpm', 'check_classes', 'Beat', 'write_file', 'DrumTrack', 'read_drums']
 
-# %% ../nbs/00_beat.ipynb #4b2c412d
+# %% ../nbs/00_beat.ipynb #8e1f051d
 import io, os, re
 from dataclasses import dataclass
 from numbers import Real
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/00_beat.ipynb #62d30ff5
+# %% ../nbs/00_beat.ipynb #4b2ad1bd
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -37,7 +37,7 @@ KIT = (
 REST = len(KIT) # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/00_beat.ipynb #02b739a4
+# %% ../nbs/00_beat.ipynb #d2bf4bd1
 STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
 TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
 MAX_BARS = 650 # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks, that is 651 bars
@@ -57,7 +57,7 @@ def simplest_bpm(
     exact = 60e6 / microseconds
     return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
 
-# %% ../nbs/00_beat.ipynb #172919f6
+# %% ../nbs/00_beat.ipynb #f29c59c1
 def check_classes(
     classes, # sequence of whole numbers 0..9
 )->np.ndarray: # uint8 (steps,)
@@ -70,7 +70,7 @@ def check_classes(
         raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
     return array.astype(np.uint8)
 
-# %% ../nbs/00_beat.ipynb #e57b4710
+# %% ../nbs/00_beat.ipynb #fa5dc4a5
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -98,7 +98,7 @@ class Beat:
             if isinstance(value, np.ndarray): value.flags.writeable = False
             object.__setattr__(self, name, value)
 
-# %% ../nbs/00_beat.ipynb #6036aad2
+# %% ../nbs/00_beat.ipynb #ec32f3f0
 @patch(as_prop=True)
 def steps(self:Beat)->int: # 16 for every bar
     "How many sixteenths the beat has."
@@ -114,7 +114,7 @@ def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/00_beat.ipynb #4ad39093
+# %% ../nbs/00_beat.ipynb #f18cf38e
 @patch(cls_method=True)
 def from_classes(
     cls:Beat,
@@ -135,7 +135,7 @@ def __eq__(self:Beat, other):
 @patch
 def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/00_beat.ipynb #1aefd7e6
+# %% ../nbs/00_beat.ipynb #cc95aea7
 @patch
 def __str__(self:Beat):
     bars = self.steps // STEPS_PER_BAR
@@ -150,7 +150,7 @@ def __str__(self:Beat):
 def __repr__(self:Beat):
     return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/00_beat.ipynb #1608b13e
+# %% ../nbs/00_beat.ipynb #cf3e208d
 @patch
 def _repr_html_(self:Beat, width:int=18, height:int=14):
     "A drum-machine grid as inline SVG: no script, nothing fetched."
@@ -166,7 +166,7 @@ def _repr_html_(self:Beat, width:int=18, height:int=14):
     return (f'<svg role="img" aria-label="{self!r}" viewBox="-8 0 {right + 9} {bottom}" style="width:100%;max-width:{right + 9}px" '
             f'font-family="monospace">{"".join(parts)}</svg>')
 
-# %% ../nbs/00_beat.ipynb #7be58523
+# %% ../nbs/00_beat.ipynb #5c817da7
 START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
 
 def _messages(beat):
@@ -185,7 +185,7 @@ def _messages(beat):
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
 
-# %% ../nbs/00_beat.ipynb #ce8cbdf5
+# %% ../nbs/00_beat.ipynb #71e9717a
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
@@ -202,7 +202,7 @@ def _midi_bytes(beat):
     mido.MidiFile(type=0, ticks_per_beat=4 * TICKS_PER_STEP, tracks=[track]).save(file=file)
     return file.getvalue()
 
-# %% ../nbs/00_beat.ipynb #64dd69b9
+# %% ../nbs/00_beat.ipynb #4c3f3c34
 def write_file(
     path, # where to; its folder is made if it is not there
     data:bytes, # what the file shall hold
@@ -234,7 +234,7 @@ def to_midi(
         midi.instruments[0].control_changes.append(end)
     return midi
 
-# %% ../nbs/00_beat.ipynb #cbe90756
+# %% ../nbs/00_beat.ipynb #b167c247
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
@@ -263,7 +263,7 @@ def _read_file(source):
     if midi.ticks_per_beat <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
     return midi
 
-# %% ../nbs/00_beat.ipynb #7691230b
+# %% ../nbs/00_beat.ipynb #96d0e6fb
 _EVENTS = {"control_change", "pitchwheel", "time_signature", "key_signature", "lyrics", "text", "set_tempo"}
 
 def _pair_notes(track):
@@ -286,7 +286,7 @@ def _pair_notes(track):
             if ended: last = now
     return notes, start, last, now, drums
 
-# %% ../nbs/00_beat.ipynb #23dbba04
+# %% ../nbs/00_beat.ipynb #92eedc2f
 def read_drums(
     source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
     silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
@@ -307,7 +307,7 @@ def read_drums(
     _, start, last, length, _ = (max(values) for values in zip(*((0, *part[1:]) for part in parts)))
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.ticks_per_beat, sorted(tempos.items()), start, last, length)
 
-# %% ../nbs/00_beat.ipynb #3092bebd
+# %% ../nbs/00_beat.ipynb #043bf846
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
@@ -320,7 +320,7 @@ def _from_pretty_midi(midi):
     notes = np.array(notes, np.int64).reshape(-1, 4)
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
 
-# %% ../nbs/00_beat.ipynb #fb8e19d4
+# %% ../nbs/00_beat.ipynb #aa44562d
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings

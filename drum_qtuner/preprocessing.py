@@ -8,7 +8,7 @@ __all__ = ['MAX_BYTES', 'MAX_TOTAL', 'COLUMNS', 'SPLITS', 'GROOVE_URL', 'GROOVE_
            'windows_by_step', 'Clips', 'collect', 'cut', 'data_folder', 'download', 'tfds_builder', 'tfds_windows',
            'load_clips']
 
-# %% ../nbs/02_preprocessing.ipynb #87a38867
+# %% ../nbs/02_preprocessing.ipynb #70c48b0a
 import csv, functools, hashlib, inspect, io, lzma, os, shutil, tempfile, zipfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from .beat import *
 from .beat import _pair_notes, _read_file
 from .starter import Performance, performances as starter_performances
 
-# %% ../nbs/02_preprocessing.ipynb #c5bf9f88
+# %% ../nbs/02_preprocessing.ipynb #57f031bd
 MAX_BYTES = 2_000_000 # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
 MAX_TOTAL = 100_000_000 # all files together
 
@@ -41,7 +41,7 @@ def _read_zip(path):
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, UnicodeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #426f2263
+# %% ../nbs/02_preprocessing.ipynb #65437dcd
 def dataset_files(
     path, # a folder or a zip with info.csv and MIDI files
 )->dict: # {name relative to info.csv: bytes}
@@ -57,7 +57,7 @@ def dataset_files(
     root = tables[0][:-len("info.csv")]
     return {name[len(root):]: data for name, data in files.items() if name.startswith(root)}
 
-# %% ../nbs/02_preprocessing.ipynb #73803a31
+# %% ../nbs/02_preprocessing.ipynb #f77759e6
 COLUMNS = ["drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split"]
 SPLITS = ["train", "validation", "test"]
 
@@ -74,7 +74,7 @@ def read_info(
     if missing: raise ValueError(f"{where}: has no rows, or lacks the column {', '.join(missing)}")
     return rows
 
-# %% ../nbs/02_preprocessing.ipynb #da8febab
+# %% ../nbs/02_preprocessing.ipynb #ad68facd
 def seconds(
     track:DrumTrack, # as `read_drums` gives it
     ticks, # whole numbers
@@ -106,7 +106,7 @@ def read_performance(
     tempo = dict(ticks_per_quarter=track.ticks_per_quarter, microseconds=track.tempos[0][1])
     return Performance({**info, "bpm": bpm, **tempo}, notes, end)
 
-# %% ../nbs/02_preprocessing.ipynb #7421fdd0
+# %% ../nbs/02_preprocessing.ipynb #01880f60
 def _try_performance(info, data):
     "The performance, or the text of the error."
     if data is None: return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
@@ -128,7 +128,7 @@ def read_performances(
     if not read: raise ValueError(f"{path}: not one of {len(rows)} performances could be read; the first: {found[0]}")
     return read, [p for p in found if isinstance(p, str)]
 
-# %% ../nbs/02_preprocessing.ipynb #6075c54f
+# %% ../nbs/02_preprocessing.ipynb #b5d25e83
 def in_order(
     notes:np.ndarray, # (n, 4): start, end, pitch, velocity
 )->np.ndarray: # the same rows by end, then pitch, start, velocity
@@ -163,7 +163,7 @@ def windows(
         ticks = np.round((inside[:, :2] - begin) / window_tick)
         yield bar, np.column_stack([position(ticks, microseconds, resolution), inside[:, 2:]])
 
-# %% ../nbs/02_preprocessing.ipynb #6bca40f2
+# %% ../nbs/02_preprocessing.ipynb #d759d8da
 def quantise(
     notes:np.ndarray, # (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
     class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read
@@ -180,7 +180,7 @@ def quantise(
     offset[step, drum] = np.clip(notes[:, 0] - step, -0.5, 0.4999)
     return classes, velocity, offset
 
-# %% ../nbs/02_preprocessing.ipynb #d85e3c18
+# %% ../nbs/02_preprocessing.ipynb #dac8a47f
 def why_not(
     info:dict, # of the performance
     notes:np.ndarray, # the notes of one window, as `windows` gives them
@@ -190,7 +190,7 @@ def why_not(
     if not len(notes): return "empty"
     return "" if np.floor(notes[:, 0].max() + 0.5) >= 16 else "second bar empty"
 
-# %% ../nbs/02_preprocessing.ipynb #cd0a2542
+# %% ../nbs/02_preprocessing.ipynb #7a9dea0f
 def windows_by_step(
     performance:Performance, # in 4/4
 ):
@@ -201,7 +201,7 @@ def windows_by_step(
     for bar, _ in windows(performance):
         yield bar, notes[(step >= 16 * bar) & (step < 16 * bar + 32)] - [16 * bar, 16 * bar, 0, 0]
 
-# %% ../nbs/02_preprocessing.ipynb #998981ec
+# %% ../nbs/02_preprocessing.ipynb #bdfee991
 @dataclass(frozen=True, repr=False)
 class Clips:
     "Two-bar clips in 4/4: arrays, a table with a row for each clip, and where they come from."
@@ -222,7 +222,7 @@ class Clips:
         return Clips(self.classes[index], self.velocity[index], self.offset[index],
                      self.info.iloc[index].reset_index(drop=True), self.source, self.left_out)
 
-# %% ../nbs/02_preprocessing.ipynb #f4d2059b
+# %% ../nbs/02_preprocessing.ipynb #cdbea890
 _INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
 
 def collect(
@@ -252,7 +252,7 @@ def cut(
     return collect((p.info, bar, notes, clip_notes) for p in performances
                    for (bar, notes), (_, clip_notes) in zip(windows(p), other(p)))
 
-# %% ../nbs/02_preprocessing.ipynb #1a43667e
+# %% ../nbs/02_preprocessing.ipynb #ee90b335
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"
 GROOVE_SHA256 = "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e"
 
@@ -272,7 +272,7 @@ def download()->Path: # the archive on disk
     except Exception as error: # no network, a proxy's login page, a full disk
         raise ValueError(f"the official archive could not be downloaded ({type(error).__name__})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #88a42dbb
+# %% ../nbs/02_preprocessing.ipynb #bbaa1cc2
 def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -300,7 +300,7 @@ def tfds_builder(
             builder.download_and_prepare(download_dir=Path(folder) / "downloads", download_config=config)
     return builder
 
-# %% ../nbs/02_preprocessing.ipynb #c14a2ad4
+# %% ../nbs/02_preprocessing.ipynb #d0b446d1
 def tfds_windows(
     builder, # as `tfds_builder` gives it
 ):
@@ -321,7 +321,7 @@ def tfds_windows(
             notes = np.column_stack([steps, ticks[:, 2:]])
             yield info, int(bars[-1]), notes, notes
 
-# %% ../nbs/02_preprocessing.ipynb #2ceb904c
+# %% ../nbs/02_preprocessing.ipynb #23fb305b
 _RULES = [read_drums, _pair_notes, _read_file, dataset_files, read_info, seconds, read_performance, in_order, position, windows, quantise, why_not, windows_by_step, tfds_windows, collect, cut]
 
 def _fingerprint(source, grid):
@@ -348,7 +348,7 @@ def _load_saved(path):
         info = pd.DataFrame({name: saved[f"info_{name}"] for name in [*_INFO, "bar", "notes"]})
         return Clips(saved["classes"], saved["velocity"], saved["offset"], info, "", {r: int(n) for r, n in saved["left_out"]})
 
-# %% ../nbs/02_preprocessing.ipynb #a3136e42
+# %% ../nbs/02_preprocessing.ipynb #7b2fa7a6
 def _find_source(source):
     "(path, 'starter' or 'tfds'; what to call it)."
     groove = os.environ.get("DRUM_QTUNER_GROOVE")
@@ -379,7 +379,7 @@ def load_clips(
     if verbose: print(f"{len(clips):,} clips in all splits, from {name}; left out: " + (", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"))
     return clips if split == "all" else clips[clips.info["split"] == split]
 
-# %% ../nbs/02_preprocessing.ipynb #40419340
+# %% ../nbs/02_preprocessing.ipynb #a9681310
 def _make_clips(found, source, grid):
     "Cut all clips of a source afresh."
     if found == "tfds": return collect(tfds_windows(tfds_builder(source)))

@@ -267,7 +267,7 @@ def test_generate_goes_on_from_a_primer():
 
 
 def test_generate_takes_a_model_of_a_run(finished):
-    result = drum_qtuner("generate --model finished/models/dqn-0.1.safetensors --n 12 --out own")
+    result = drum_qtuner("generate --model finished/models/dqn-0.1.safetensors --decode argmax --n 12 --out own")
     assert result.exit_code == 0 and len(list(Path("own").glob("dqn-0.1-*.mid"))) == 12
     played = {Beat.from_midi(path).classes().tobytes() for path in Path("own").iterdir()}
     assert played <= {Beat.from_midi(path).classes().tobytes() for path in finished[0].glob("beats/dqn-0.1/*.mid")}
@@ -277,7 +277,7 @@ def test_generate_takes_a_model_of_a_run(finished):
 def test_evaluate_has_a_row_for_each_folder(finished):
     files = " ".join(path.as_posix() for path in sorted(Path("finished/beats").glob("*/*.mid")))
     rows = drum_qtuner(f"evaluate {files}").stdout.splitlines()
-    assert [row.split()[:2] for row in rows[1:]] == [[f"finished/beats/{name}", "10"] for name in ("dqn-0.1", "dqn-0.5", "note_cnn")]
+    assert [row.split()[:2] for row in rows[1:]] == [[f"finished/beats/{name}", "10"] for name in ("dqn-0.1", "dqn-0.1-sampled", "dqn-0.5", "dqn-0.5-sampled", "note_cnn")]
 
 
 class Page(HTMLParser):
@@ -306,7 +306,7 @@ def test_report_is_self_contained(finished):
     assert all(image["alt"] for image in page.of("img"))
     files = contents(finished[0] / "beats")
     links = [link for link in page.of("a") if "download" in link]
-    assert len(links) == len(page.of("svg")) == len(files) == 30
+    assert len(links) == len(page.of("svg")) == len(files) == 50
     for link in links:
         name, number = link["download"].rsplit("-", 1)
         assert base64.b64decode(link["href"].split(",")[1]) == files[f"{name}/{number}"]

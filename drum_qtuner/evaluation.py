@@ -8,7 +8,7 @@ __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'class_array
            'rest_share', 'distinct', 'favourite', 'describe', 'plot_beats', 'seed_study', 'preference_test',
            'plot_preferences']
 
-# %% ../nbs/06_evaluation.ipynb #7a11a10d
+# %% ../nbs/06_evaluation.ipynb #423ca83f
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from .beat import *
 from .note_cnn import generate, one_thread
 from .dqn_tuning import log_probability, tune
 
-# %% ../nbs/06_evaluation.ipynb #046a7a6f
+# %% ../nbs/06_evaluation.ipynb #9fd59c65
 def rolling_mean(
     rewards, # (n,) one reward an iteration
     window:int=1000, # how many rewards each mean is taken over
@@ -30,14 +30,14 @@ def rolling_mean(
         raise ValueError(f"a window of {window} needs a flat list of at least as many rewards, and these have shape {rewards.shape}")
     return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1:]
 
-# %% ../nbs/06_evaluation.ipynb #9a6663a3
+# %% ../nbs/06_evaluation.ipynb #632ed9b3
 PLATEAUS = {0.01: -0.8, 0.05: -0.9, 0.1: -5.0, 0.3: -5.8, 0.5: -10.8} # nats, read off the paper's Figure 4
 
 def plot_rewards(
     logs:dict, # {epsilon: its rewards, one an iteration}
     ax=None, # matplotlib axes; none: new ones
     window:int=1000, # length of the rolling mean
-)->"matplotlib.axes.Axes": # the axes
+): # the matplotlib axes
     "Figure 4: rolling mean of the rewards of each run, and dashes where the paper's curves end."
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(layout="constrained")[1]
@@ -52,7 +52,7 @@ def plot_rewards(
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="dashes: the paper's\nplateaus")
     return ax
 
-# %% ../nbs/06_evaluation.ipynb #6c6e9fad
+# %% ../nbs/06_evaluation.ipynb #021e469f
 def class_array(
     beats:list, # of `Beat`, all of one length
 )->np.ndarray: # uint8 (beats, steps)
@@ -71,7 +71,7 @@ def step_rewards(
         steps = [log_probability(note_cnn, classes[:, :t], classes[:, t]) for t in range(1, classes.shape[1])]
     return torch.stack(steps, 1).numpy()
 
-# %% ../nbs/06_evaluation.ipynb #09ed12f6
+# %% ../nbs/06_evaluation.ipynb #9c56f2fb
 def greedy_beats(
     model, # anything with `scores`
     steps:int=32, # whole bars of 16
@@ -88,7 +88,7 @@ def greedy_reward(
     "Mean reward of the greedy policy over all ten first steps: what Figure 4 would show without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
-# %% ../nbs/06_evaluation.ipynb #46ff1044
+# %% ../nbs/06_evaluation.ipynb #e416cf2f
 @torch.no_grad()
 def exploring_rewards(
     model, # the model that plays
@@ -114,7 +114,7 @@ def exploring_rewards(
     greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
     return {"exploring": (1 - epsilon) * greedy + epsilon * uniform, "greedy": greedy, "random": uniform}
 
-# %% ../nbs/06_evaluation.ipynb #9f8ebd0c
+# %% ../nbs/06_evaluation.ipynb #3ee76774
 def longest_run(
     beat, # a `Beat`, seen as its class sequence
     over_rests:bool=True, # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
@@ -124,7 +124,7 @@ def longest_run(
     if over_rests: classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
-# %% ../nbs/06_evaluation.ipynb #1189c2a5
+# %% ../nbs/06_evaluation.ipynb #219af9a1
 def class_counts(
     beat, # a `Beat`, seen as its class sequence
 )->np.ndarray: # int64 (10,): steps of each class, rests last
@@ -137,7 +137,7 @@ def sounds_used(
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
-# %% ../nbs/06_evaluation.ipynb #9c73cecb
+# %% ../nbs/06_evaluation.ipynb #f374ee2c
 def commonest_share(
     beat, # a `Beat`, seen as its class sequence
 )->float: # 1/10..1
@@ -158,7 +158,7 @@ def distinct(
     if not beats: raise ValueError("there are no beats to compare")
     return len({beat.classes()[-(last or beat.steps):].tobytes() for beat in beats})
 
-# %% ../nbs/06_evaluation.ipynb #bcd4d206
+# %% ../nbs/06_evaluation.ipynb #ff121744
 def favourite(
     beats:list, # of `Beat`
 )->str: # name of a drum, or "rest"
@@ -176,11 +176,11 @@ def describe(
                    "favourite": favourite(beats)} for name, beats in models.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/06_evaluation.ipynb #25eab48b
+# %% ../nbs/06_evaluation.ipynb #67986e69
 def plot_beats(
     models:dict, # {name: list of `Beat`}
     columns:int=10, # how many beats of each are drawn
-)->"matplotlib.figure.Figure": # a row of small piano rolls a model
+): # a matplotlib figure: a row of small piano rolls a model
     "Many beats at a glance: time to the right, the kit from bass drum (bottom) to ride (top)."
     import matplotlib.pyplot as plt
     fig, axes = plt.subplots(len(models), columns, figsize=(1.25 * columns, .82 * len(models) + .3), squeeze=False,
@@ -194,7 +194,7 @@ def plot_beats(
             ax.tick_params(length=0)
     return fig
 
-# %% ../nbs/06_evaluation.ipynb #a9fc249a
+# %% ../nbs/06_evaluation.ipynb #07879d2f
 def _one_run(job):
     "A row of the seed study."
     note_cnn, epsilon, seed, iterations = job
@@ -216,7 +216,7 @@ def seed_study(
     if workers == 1: return pd.DataFrame(map(_one_run, jobs))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool: return pd.DataFrame(pool.map(_one_run, jobs))
 
-# %% ../nbs/06_evaluation.ipynb #dfe3a6d8
+# %% ../nbs/06_evaluation.ipynb #dde36200
 PREFERRED = {"Note-CNN": 47, "ε = 0.01": 5, "ε = 0.05": 30, "ε = 0.1": 42, "ε = 0.3": 19, "ε = 0.5": 7} # of 50 each, Figure 5
 
 def preference_test(
@@ -229,7 +229,7 @@ def preference_test(
 def plot_preferences(
     counts:dict=PREFERRED, # {model: times preferred}
     ax=None, # matplotlib axes; none: new ones
-)->"matplotlib.axes.Axes": # the axes
+): # the matplotlib axes
     "Figure 5: times preferred, and the number that equal models would have."
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(layout="constrained")[1]

@@ -9,14 +9,14 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF',
            'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model', 'write_report',
            'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #8e630aa4
+# %% ../nbs/13_cli.ipynb #41f05baf
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #262f532f
+# %% ../nbs/13_cli.ipynb #da0eaaf0
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #67af78bc
+# %% ../nbs/13_cli.ipynb #ad5b571e
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #1af9b6d8
+# %% ../nbs/13_cli.ipynb #6d1d48dd
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #b371c4c8
+# %% ../nbs/13_cli.ipynb #8a79b9fd
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #9836ca8d
+# %% ../nbs/13_cli.ipynb #d042db18
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -93,7 +93,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-# %% ../nbs/13_cli.ipynb #8b2e5465
+# %% ../nbs/13_cli.ipynb #37a00df9
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -107,7 +107,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #2bbcff80
+# %% ../nbs/13_cli.ipynb #427f38b3
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -135,7 +135,7 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #52e45312
+# %% ../nbs/13_cli.ipynb #fc96c307
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def evaluate(files):
@@ -149,7 +149,7 @@ def evaluate(files):
     for path in files: folders.setdefault(path.parent.as_posix(), []).append(Beat.from_midi(path))
     click.echo(describe(folders).to_string(float_format="{:.2f}".format))
 
-# %% ../nbs/13_cli.ipynb #3c0ac176
+# %% ../nbs/13_cli.ipynb #a4506464
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -183,7 +183,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #ad7e30e2
+# %% ../nbs/13_cli.ipynb #7d6489c4
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -214,7 +214,7 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #ebddd9d5
+# %% ../nbs/13_cli.ipynb #ac7913c7
 def tune_one(
     out, # the folder of the run
     index:int, # which of the epsilons
@@ -244,7 +244,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #bba025c7
+# %% ../nbs/13_cli.ipynb #f6303c78
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -252,6 +252,7 @@ def tune_all(
     "Tune the Q-networks that are not there yet, as many at once as there are processor cores."
     import numpy as np
     from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
     from tqdm import tqdm
     waiting = [i for i, epsilon in enumerate(settings["epsilons"]) if not model_path(out, f"dqn-{epsilon}").exists()]
     if not waiting: return
@@ -267,11 +268,14 @@ def tune_all(
     workers = Parallel(count, return_as="generator_unordered", idle_worker_timeout=10)
     try:
         for sentence in workers(delayed(tune_one)(out, i, settings, os.getpid()) for i in waiting): tqdm.write(sentence)
+    except KeyboardInterrupt: # the workers would finish what waits for them, and nobody wants it any more
+        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        raise
     finally:
         finished.set()
         watcher.join()
 
-# %% ../nbs/13_cli.ipynb #ff6a2209
+# %% ../nbs/13_cli.ipynb #1bc94e21
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -283,7 +287,7 @@ def make_beats(
     sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
     return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #c7a70f31
+# %% ../nbs/13_cli.ipynb #5566db8f
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -302,7 +306,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #db605dc9
+# %% ../nbs/13_cli.ipynb #d64d816a
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -320,7 +324,7 @@ def make_table(
     head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #0990ab66
+# %% ../nbs/13_cli.ipynb #d820152f
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000} # a few minutes on a laptop
 
@@ -338,7 +342,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #b6967210
+# %% ../nbs/13_cli.ipynb #cb140458
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -351,7 +355,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, **content)
 
-# %% ../nbs/13_cli.ipynb #38bf80c2
+# %% ../nbs/13_cli.ipynb #843e1593
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -365,7 +369,7 @@ def describe_model(name):
     if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #0a6921ed
+# %% ../nbs/13_cli.ipynb #2f34e646
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -395,7 +399,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #68683f68
+# %% ../nbs/13_cli.ipynb #c8750550
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -416,7 +420,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-full' if full else ''}"
 
-# %% ../nbs/13_cli.ipynb #592fff8f
+# %% ../nbs/13_cli.ipynb #b2040991
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -425,7 +429,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 1e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #ca602935
+# %% ../nbs/13_cli.ipynb #62e3508d
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")

@@ -8,18 +8,17 @@ __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'class_array
            'rest_share', 'distinct', 'favourite', 'describe', 'plot_beats', 'seed_study', 'preference_test',
            'plot_preferences']
 
-# %% ../nbs/06_evaluation.ipynb #423ca83f
-from concurrent.futures import ProcessPoolExecutor
+# %% ../nbs/06_evaluation.ipynb #f055ab85
 from itertools import groupby
-from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Parallel, delayed
 from .beat import *
 from .note_cnn import generate, one_thread
 from .dqn_tuning import log_probability, tune
 
-# %% ../nbs/06_evaluation.ipynb #9fd59c65
+# %% ../nbs/06_evaluation.ipynb #ace770be
 def rolling_mean(
     rewards, # (n,) one reward an iteration
     window:int=1000, # how many rewards each mean is taken over
@@ -30,7 +29,7 @@ def rolling_mean(
         raise ValueError(f"a window of {window} needs a flat list of at least as many rewards, and these have shape {rewards.shape}")
     return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1:]
 
-# %% ../nbs/06_evaluation.ipynb #632ed9b3
+# %% ../nbs/06_evaluation.ipynb #5abc37c4
 PLATEAUS = {0.01: -0.8, 0.05: -0.9, 0.1: -5.0, 0.3: -5.8, 0.5: -10.8} # nats, read off the paper's Figure 4
 
 def plot_rewards(
@@ -52,7 +51,7 @@ def plot_rewards(
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="dashes: the paper's\nplateaus")
     return ax
 
-# %% ../nbs/06_evaluation.ipynb #021e469f
+# %% ../nbs/06_evaluation.ipynb #a60b0ed3
 def class_array(
     beats:list, # of `Beat`, all of one length
 )->np.ndarray: # uint8 (beats, steps)
@@ -71,7 +70,7 @@ def step_rewards(
         steps = [log_probability(note_cnn, classes[:, :t], classes[:, t]) for t in range(1, classes.shape[1])]
     return torch.stack(steps, 1).numpy()
 
-# %% ../nbs/06_evaluation.ipynb #9c56f2fb
+# %% ../nbs/06_evaluation.ipynb #1aa01291
 def greedy_beats(
     model, # anything with `scores`
     steps:int=32, # whole bars of 16
@@ -88,7 +87,7 @@ def greedy_reward(
     "Mean reward of the greedy policy over all ten first steps: what Figure 4 would show without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
-# %% ../nbs/06_evaluation.ipynb #e416cf2f
+# %% ../nbs/06_evaluation.ipynb #eff42872
 @torch.no_grad()
 def exploring_rewards(
     model, # the model that plays
@@ -114,7 +113,7 @@ def exploring_rewards(
     greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
     return {"exploring": (1 - epsilon) * greedy + epsilon * uniform, "greedy": greedy, "random": uniform}
 
-# %% ../nbs/06_evaluation.ipynb #3ee76774
+# %% ../nbs/06_evaluation.ipynb #e83b9d9e
 def longest_run(
     beat, # a `Beat`, seen as its class sequence
     over_rests:bool=True, # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
@@ -124,7 +123,7 @@ def longest_run(
     if over_rests: classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
-# %% ../nbs/06_evaluation.ipynb #219af9a1
+# %% ../nbs/06_evaluation.ipynb #a72d29c8
 def class_counts(
     beat, # a `Beat`, seen as its class sequence
 )->np.ndarray: # int64 (10,): steps of each class, rests last
@@ -137,7 +136,7 @@ def sounds_used(
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
-# %% ../nbs/06_evaluation.ipynb #f374ee2c
+# %% ../nbs/06_evaluation.ipynb #057d5563
 def commonest_share(
     beat, # a `Beat`, seen as its class sequence
 )->float: # 1/10..1
@@ -158,7 +157,7 @@ def distinct(
     if not beats: raise ValueError("there are no beats to compare")
     return len({beat.classes()[-(last or beat.steps):].tobytes() for beat in beats})
 
-# %% ../nbs/06_evaluation.ipynb #ff121744
+# %% ../nbs/06_evaluation.ipynb #5a61e440
 def favourite(
     beats:list, # of `Beat`
 )->str: # name of a drum, or "rest"
@@ -176,7 +175,7 @@ def describe(
                    "favourite": favourite(beats)} for name, beats in models.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/06_evaluation.ipynb #67986e69
+# %% ../nbs/06_evaluation.ipynb #b09e08f3
 def plot_beats(
     models:dict, # {name: list of `Beat`}
     columns:int=10, # how many beats of each are drawn
@@ -194,11 +193,9 @@ def plot_beats(
             ax.tick_params(length=0)
     return fig
 
-# %% ../nbs/06_evaluation.ipynb #07879d2f
-def _one_run(job):
+# %% ../nbs/06_evaluation.ipynb #965d010d
+def _one_run(note_cnn, epsilon, seed, iterations):
     "A row of the seed study."
-    note_cnn, epsilon, seed, iterations = job
-    torch.set_num_threads(1)
     q, rewards = tune(note_cnn, epsilon=epsilon, iterations=iterations, seed=seed)
     row = describe({"": greedy_beats(q)}).iloc[0]
     return {"epsilon": epsilon, "seed": seed, "iterations": iterations, "exploring": float(rewards[-1000:].mean(dtype=np.float64)),
@@ -209,14 +206,13 @@ def seed_study(
     epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # exploration rates
     seeds=range(5), # how many networks, and which, for each epsilon
     iterations:int=20_000, # of each
-    workers:int=None, # processes; none: one for each core
+    workers:int=-1, # processes; -1: one for each core
 )->pd.DataFrame: # a row a network: reward of its last 1,000 steps, its greedy reward, counts of its ten beats
     "Train several networks for each epsilon, to see how much of a difference is chance."
     jobs = [(note_cnn, epsilon, seed, iterations) for epsilon in epsilons for seed in seeds]
-    if workers == 1: return pd.DataFrame(map(_one_run, jobs))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool: return pd.DataFrame(pool.map(_one_run, jobs))
+    return pd.DataFrame(Parallel(n_jobs=workers)(delayed(_one_run)(*job) for job in jobs))
 
-# %% ../nbs/06_evaluation.ipynb #dde36200
+# %% ../nbs/06_evaluation.ipynb #45dfea0b
 PREFERRED = {"Note-CNN": 47, "ε = 0.01": 5, "ε = 0.05": 30, "ε = 0.1": 42, "ε = 0.3": 19, "ε = 0.5": 7} # of 50 each, Figure 5
 
 def preference_test(

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from drum_qtuner import beat as beat_module
 from drum_qtuner.beat import (CLASS_OF_PITCH, KIT, MAX_BARS, REST, START, STEPS_PER_BAR, TICKS_PER_STEP, Beat, check_classes,
-                              microseconds_per_quarter, read_drums, simplest_bpm, write_file)
+                              microseconds_per_quarter, simplest_bpm, write_file)
 from helpers import at_most, midi_bytes, one_note, raw_midi, varlen
 
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from drum_qtuner.beat import Beat
-from drum_qtuner.cli import compare_with_paper, default_folder, main, minutes, render_report
+from drum_qtuner.cli import default_folder, main, minutes, render_report
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
 SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"

@@ -6,15 +6,15 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'STEPS_PER_BAR', 'TICKS_PER_STEP', 'MAX_BARS', 'START', 'Drum',
            'microseconds_per_quarter', 'simplest_bpm', 'check_classes', 'Beat', 'write_file', 'DrumTrack', 'read_drums']
 
-# %% ../nbs/00_beat.ipynb #8e1f051d
-import io, os, re
+# %% ../nbs/00_beat.ipynb #c2e1e92f
+import io, os, struct
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/00_beat.ipynb #4b2ad1bd
+# %% ../nbs/00_beat.ipynb #cae85ed3
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -37,7 +37,7 @@ KIT = (
 REST = len(KIT) # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/00_beat.ipynb #d2bf4bd1
+# %% ../nbs/00_beat.ipynb #044d6189
 STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
 TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
 MAX_BARS = 650 # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks, that is 651 bars
@@ -57,7 +57,7 @@ def simplest_bpm(
     exact = 60e6 / microseconds
     return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
 
-# %% ../nbs/00_beat.ipynb #f29c59c1
+# %% ../nbs/00_beat.ipynb #a0062be6
 def check_classes(
     classes, # sequence of whole numbers 0..9
 )->np.ndarray: # uint8 (steps,)
@@ -70,7 +70,7 @@ def check_classes(
         raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
     return array.astype(np.uint8)
 
-# %% ../nbs/00_beat.ipynb #fa5dc4a5
+# %% ../nbs/00_beat.ipynb #5cf5e3c3
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -98,7 +98,7 @@ class Beat:
             if isinstance(value, np.ndarray): value.flags.writeable = False
             object.__setattr__(self, name, value)
 
-# %% ../nbs/00_beat.ipynb #ec32f3f0
+# %% ../nbs/00_beat.ipynb #9f467669
 @patch(as_prop=True)
 def steps(self:Beat)->int: # 16 for every bar
     "How many sixteenths the beat has."
@@ -114,7 +114,7 @@ def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/00_beat.ipynb #f18cf38e
+# %% ../nbs/00_beat.ipynb #fcec8f3d
 @patch(cls_method=True)
 def from_classes(
     cls:Beat,
@@ -135,7 +135,7 @@ def __eq__(self:Beat, other):
 @patch
 def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/00_beat.ipynb #cc95aea7
+# %% ../nbs/00_beat.ipynb #a8592524
 @patch
 def __str__(self:Beat):
     bars = self.steps // STEPS_PER_BAR
@@ -150,7 +150,7 @@ def __str__(self:Beat):
 def __repr__(self:Beat):
     return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/00_beat.ipynb #cf3e208d
+# %% ../nbs/00_beat.ipynb #af271e67
 @patch
 def _repr_html_(self:Beat, width:int=18, height:int=14):
     "A drum-machine grid as inline SVG: no script, nothing fetched."
@@ -166,7 +166,7 @@ def _repr_html_(self:Beat, width:int=18, height:int=14):
     return (f'<svg role="img" aria-label="{self!r}" viewBox="-8 0 {right + 9} {bottom}" style="width:100%;max-width:{right + 9}px" '
             f'font-family="monospace">{"".join(parts)}</svg>')
 
-# %% ../nbs/00_beat.ipynb #5c817da7
+# %% ../nbs/00_beat.ipynb #3cc171fd
 START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
 
 def _messages(beat):
@@ -185,7 +185,7 @@ def _messages(beat):
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
 
-# %% ../nbs/00_beat.ipynb #71e9717a
+# %% ../nbs/00_beat.ipynb #61980f0a
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
@@ -202,7 +202,7 @@ def _midi_bytes(beat):
     mido.MidiFile(type=0, ticks_per_beat=4 * TICKS_PER_STEP, tracks=[track]).save(file=file)
     return file.getvalue()
 
-# %% ../nbs/00_beat.ipynb #4c3f3c34
+# %% ../nbs/00_beat.ipynb #4e0cdc8b
 def write_file(
     path, # where to; its folder is made if it is not there
     data:bytes, # what the file shall hold
@@ -234,7 +234,60 @@ def to_midi(
         midi.instruments[0].control_changes.append(end)
     return midi
 
-# %% ../nbs/00_beat.ipynb #b167c247
+# %% ../nbs/00_beat.ipynb #754286fc
+def _read_file(source):
+    "(name, ticks per quarter note, bytes of each track) of a MIDI file, given as a path or as bytes."
+    if not isinstance(source, (bytes, str, os.PathLike)): raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
+    name = "these bytes" if isinstance(source, bytes) else source
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except (OSError, ValueError) as error: # a path with a null byte is a ValueError
+        raise ValueError(f"{source!s}: cannot be read ({getattr(error, 'strerror', error)})") from None
+    if not data: raise ValueError(f"{name}: the file is empty")
+    if data[:4] != b"MThd" or len(data) < 14: raise ValueError(f"{name}: not a MIDI file")
+    size, _, count, resolution = struct.unpack(">IHHh", data[4:14])
+    if resolution <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
+    tracks, begin = [], 8 + size
+    for number in range(count):
+        length = int.from_bytes(data[begin + 4:begin + 8])
+        track = data[begin + 8:begin + 8 + length]
+        if data[begin:begin + 4] != b"MTrk" or len(track) < length:
+            raise ValueError(f"{name}: a damaged MIDI file (track {number + 1} of {count} is not whole)")
+        tracks.append(track)
+        begin += 8 + length
+    return name, resolution, tracks
+
+# %% ../nbs/00_beat.ipynb #594e3fc7
+def _number(data, i):
+    "The number of variable length that begins at byte `i`, and where it ends."
+    number = 0
+    for i in range(i, i + 4):
+        number = number << 7 | data[i] & 127
+        if data[i] < 128: return number, i + 1
+    raise ValueError("a number without end")
+
+def _events(data):
+    "Yield (tick, status, first byte, what follows) for every message of a track."
+    tick = running = i = 0
+    while i < len(data):
+        wait, i = (data[i], i + 1) if data[i] < 128 else _number(data, i)
+        tick += wait
+        status, i = (data[i], i + 1) if data[i] > 127 else (running, i)
+        if 0x80 <= status < 0xF0: # of a channel
+            running, first, second = status, data[i], 0
+            if 0xC0 <= status < 0xE0: i += 1
+            else: second, i = data[i + 1], i + 2
+            if first > 127 or second > 127: raise ValueError("a message that is cut short")
+            yield tick, status, first, second
+        elif status in (0xF0, 0xF7, 0xFF): # for the instruments of one maker, or about the music
+            kind, i = (data[i], i + 1) if status == 0xFF else (0, i)
+            length, i = _number(data, i)
+            if i + length > len(data): raise ValueError("a text that is cut short")
+            yield tick, status, kind, data[i:i + length]
+            i += length
+        else: raise ValueError(f"a message {status:#x}, which no file holds")
+
+# %% ../nbs/00_beat.ipynb #e5dac0a8
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
@@ -245,69 +298,46 @@ class DrumTrack:
     end:int # tick of the last note end, control change or other event
     length:int # tick at which the file ends
 
-def _read_file(source):
-    "The mido.MidiFile in a path or in bytes, or a `ValueError`."
-    import mido
-    if not isinstance(source, (bytes, str, os.PathLike)): raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except (OSError, ValueError) as error: # a path with a null byte is a ValueError
-        raise ValueError(f"{source!s}: cannot be read ({getattr(error, 'strerror', error)})") from None
-    name = "these bytes" if isinstance(source, bytes) else source
-    if not data: raise ValueError(f"{name}: the file is empty")
-    if re.search(rb"[\x80-\xff]{2000}", data): raise ValueError(f"{name}: a damaged MIDI file (a number without end)")
-    try:
-        midi = mido.MidiFile(file=io.BytesIO(data))
-    except Exception as error: # mido raises many kinds for damaged files
-        raise ValueError(f"{name}: not a MIDI file, or a damaged one ({type(error).__name__} {error})") from None
-    if midi.ticks_per_beat <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
-    return midi
-
-# %% ../nbs/00_beat.ipynb #96d0e6fb
-_EVENTS = {"control_change", "pitchwheel", "time_signature", "key_signature", "lyrics", "text", "set_tempo"}
+_TEXT, _TEMPO = 0x01, 0x51
+_TIMED = (_TEXT, _TEMPO, 0x05, 0x58, 0x59) # with lyrics, time and key signature: what pretty_midi counts as music
 
 def _pair_notes(track):
-    "(notes, start, last event, end of track, is there a drum channel) of one mido track."
-    notes, waiting, now, start, last, drums = [], {}, 0, 0, 0, False
-    for message in track:
-        now += message.time
-        if message.type == "text" and message.text == START: start = now
-        if message.type in _EVENTS: last = now
-        if getattr(message, "channel", None) != 9: continue
-        drums = True
-        if message.type == "note_on" and message.velocity > 0:
-            waiting.setdefault(message.note, []).append((now, message.velocity))
-        elif message.type in ("note_on", "note_off"):
-            struck = waiting.pop(message.note, [])
-            ended = [(on, now, message.note, velocity) for on, velocity in struck if on < now]
-            held = [(on, velocity) for on, velocity in struck if on == now]
-            if ended and held: waiting[message.note] = held
+    "(notes, tempos, start, last event, end of track, is there a drum channel) of the bytes of a track."
+    notes, tempos, waiting, now, start, last, drums = [], [], {}, 0, 0, 0, False
+    for now, status, first, second in _events(track):
+        if status == 0x99 and second: waiting.setdefault(first, []).append((now, second))
+        elif status in (0x89, 0x99):
+            struck = waiting.pop(first, ())
+            ended = [(on, now, first, velocity) for on, velocity in struck if on < now]
+            if ended and len(ended) < len(struck): waiting[first] = [down for down in struck if down[0] == now]
             notes += ended
             if ended: last = now
-    return notes, start, last, now, drums
+        elif status & 0xF0 in (0xB0, 0xE0) or status == 0xFF and first in _TIMED: last = now
+        drums |= status < 0xF0 and status & 15 == 9
+        if status == 0xFF and first == _TEMPO: tempos.append((now, int.from_bytes(second)))
+        if status == 0xFF and first == _TEXT and second == START.encode(): start = now
+    return notes, tempos, start, last, now, drums
 
-# %% ../nbs/00_beat.ipynb #92eedc2f
+# %% ../nbs/00_beat.ipynb #139f80f7
 def read_drums(
     source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
     silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
 )->DrumTrack: # everything on channel 10, in ticks
     "Read the drum channel of a MIDI file; a `ValueError` tells why it cannot be done."
     if hasattr(source, "instruments"): return _from_pretty_midi(source)
-    midi = _read_file(source)
-    parts = [_pair_notes(track) for track in midi.tracks]
-    name = "these bytes" if isinstance(source, bytes) else source
-    if any(part[3] >= 2**40 for part in parts): raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
+    name, resolution, tracks = _read_file(source)
+    try: parts = [_pair_notes(track) for track in tracks]
+    except IndexError: raise ValueError(f"{name}: a damaged MIDI file (a message that is cut short)") from None
+    except ValueError as error: raise ValueError(f"{name}: a damaged MIDI file ({error})") from None
+    if any(length >= 2**40 for *_, length, _ in parts): raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
     if not silent_is_fine and not any(drums for *_, drums in parts): raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
-    notes = np.array(sum((part[0] for part in parts), []), np.int64).reshape(-1, 4)
-    tempos = {0: 500_000}
-    for track in midi.tracks:
-        for tick, message in zip(np.cumsum([m.time for m in track]), track):
-            if message.type == "set_tempo": tempos[int(tick)] = message.tempo
+    notes = np.array([note for part in parts for note in part[0]], np.int64).reshape(-1, 4)
+    tempos = {0: 500_000} | dict(tempo for part in parts for tempo in part[1])
     if min(tempos.values()) == 0: raise ValueError(f"{name}: holds a tempo of 0 microseconds a quarter note")
-    _, start, last, length, _ = (max(values) for values in zip(*((0, *part[1:]) for part in parts)))
-    return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.ticks_per_beat, sorted(tempos.items()), start, last, length)
+    start, last, length, _ = (max(values) for values in zip(*(part[2:] for part in parts)))
+    return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], resolution, sorted(tempos.items()), start, last, length)
 
-# %% ../nbs/00_beat.ipynb #043bf846
+# %% ../nbs/00_beat.ipynb #a7ee692a
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
@@ -320,7 +350,7 @@ def _from_pretty_midi(midi):
     notes = np.array(notes, np.int64).reshape(-1, 4)
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
 
-# %% ../nbs/00_beat.ipynb #aa44562d
+# %% ../nbs/00_beat.ipynb #67470819
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MAX_BYTES', 'MAX_TOTAL', 'COLUMNS', 'SPLITS', 'GROOVE_URL', 'GROOVE_SHA256', 'dataset_files', 'read_info', 'seconds',
-           'read_performance', 'read_performances', 'in_order', 'position', 'windows', 'quantise', 'why_not',
-           'windows_by_step', 'Clips', 'collect', 'cut', 'data_folder', 'download', 'tfds_builder', 'tfds_windows',
-           'load_clips']
+           'read_performance', 'read_performances', 'in_order', 'position', 'window_count', 'windows', 'quantise',
+           'why_not', 'windows_by_step', 'Clips', 'collect', 'cut', 'data_folder', 'download', 'tfds_builder',
+           'tfds_windows', 'load_clips']
 
-# %% ../nbs/02_preprocessing.ipynb #70c48b0a
+# %% ../nbs/02_preprocessing.ipynb #4b9fe029
 import csv, functools, hashlib, inspect, io, lzma, os, shutil, tempfile, zipfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 from .beat import *
-from .beat import _pair_notes, _read_file
+from .beat import _events, _number, _pair_notes, _read_file
 from .starter import Performance, performances as starter_performances
 
-# %% ../nbs/02_preprocessing.ipynb #57f031bd
+# %% ../nbs/02_preprocessing.ipynb #15c9e432
 MAX_BYTES = 2_000_000 # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
 MAX_TOTAL = 100_000_000 # all files together
 
@@ -41,7 +41,7 @@ def _read_zip(path):
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, UnicodeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #65437dcd
+# %% ../nbs/02_preprocessing.ipynb #d996a05e
 def dataset_files(
     path, # a folder or a zip with info.csv and MIDI files
 )->dict: # {name relative to info.csv: bytes}
@@ -49,6 +49,7 @@ def dataset_files(
     path = Path(path)
     if path.is_dir():
         found = [p for p in path.rglob("*") if p.suffix in (".mid", ".midi", ".csv") and p.is_file() and p.stat().st_size <= MAX_BYTES]
+        if sum(p.stat().st_size for p in found) > MAX_TOTAL: raise ValueError(f"{path}: its MIDI and CSV files are larger than {MAX_TOTAL:,} bytes together")
         files = {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(found)}
     elif path.is_file(): files = _read_zip(path)
     else: raise ValueError(f"{path}: there is no such file or folder")
@@ -57,7 +58,7 @@ def dataset_files(
     root = tables[0][:-len("info.csv")]
     return {name[len(root):]: data for name, data in files.items() if name.startswith(root)}
 
-# %% ../nbs/02_preprocessing.ipynb #f77759e6
+# %% ../nbs/02_preprocessing.ipynb #e7f79742
 COLUMNS = ["drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split"]
 SPLITS = ["train", "validation", "test"]
 
@@ -74,7 +75,7 @@ def read_info(
     if missing: raise ValueError(f"{where}: has no rows, or lacks the column {', '.join(missing)}")
     return rows
 
-# %% ../nbs/02_preprocessing.ipynb #ad68facd
+# %% ../nbs/02_preprocessing.ipynb #ae8f0f12
 def seconds(
     track:DrumTrack, # as `read_drums` gives it
     ticks, # whole numbers
@@ -106,7 +107,7 @@ def read_performance(
     tempo = dict(ticks_per_quarter=track.ticks_per_quarter, microseconds=track.tempos[0][1])
     return Performance({**info, "bpm": bpm, **tempo}, notes, end)
 
-# %% ../nbs/02_preprocessing.ipynb #01880f60
+# %% ../nbs/02_preprocessing.ipynb #dab27494
 def _try_performance(info, data):
     "The performance, or the text of the error."
     if data is None: return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
@@ -117,18 +118,16 @@ def read_performances(
     path, # a folder or a zip in the layout of Groove
 )->tuple[list[Performance], list[str]]: # the performances, and why others were skipped
     "Every performance of a data set, each parsed once."
-    from joblib import Parallel, delayed
     from tqdm import tqdm
     files = dataset_files(path)
     rows = read_info(files["info.csv"], f"{path}: info.csv")
-    workers = Parallel(n_jobs=-1 if len(rows) > 100 else 1, return_as="generator", batch_size=16)
-    found = workers(delayed(_try_performance)(row, files.get(_safe_name(row["midi_filename"], path))) for row in rows)
-    found = list(tqdm(found, total=len(rows), desc="reading performances", leave=False))
+    found = [_try_performance(row, files.get(_safe_name(row["midi_filename"], path)))
+             for row in tqdm(rows, desc="reading performances", leave=False)]
     read = [p for p in found if isinstance(p, Performance)]
     if not read: raise ValueError(f"{path}: not one of {len(rows)} performances could be read; the first: {found[0]}")
     return read, [p for p in found if isinstance(p, str)]
 
-# %% ../nbs/02_preprocessing.ipynb #b5d25e83
+# %% ../nbs/02_preprocessing.ipynb #d59856b1
 def in_order(
     notes:np.ndarray, # (n, 4): start, end, pitch, velocity
 )->np.ndarray: # the same rows by end, then pitch, start, velocity
@@ -145,6 +144,13 @@ def position(
     steps_per_second = 4 * (60 / (tick * ticks_per_quarter)) / 60
     return np.asarray(ticks) * tick * steps_per_second
 
+def window_count(
+    performance:Performance, # in any time signature
+)->int: # one less than it has bars
+    "How many windows of two bars a performance has, hop one bar."
+    bar_seconds = 60 / performance.info["bpm"] * int(performance.info["time_signature"].split("-")[0])
+    return max(0, round(performance.end / bar_seconds) - 1)
+
 def windows(
     performance:Performance, # in any time signature
 ):
@@ -154,7 +160,7 @@ def windows(
     resolution = info.get("ticks_per_quarter", 480)
     beats_per_minute = 60e6 / info.get("microseconds", 60e6 / info["bpm"])
     tick = 60 / (beats_per_minute * resolution)
-    for bar in range(round(performance.end / bar_seconds) - 1):
+    for bar in range(window_count(performance)):
         begin, end = bar * bar_seconds, (bar + 2) * bar_seconds
         inside = notes[(notes[:, 0] >= begin) & (notes[:, 1] <= end)]
         stretch = (round(end / tick) * tick - round(begin / tick) * tick) / (2 * bar_seconds)
@@ -163,24 +169,26 @@ def windows(
         ticks = np.round((inside[:, :2] - begin) / window_tick)
         yield bar, np.column_stack([position(ticks, microseconds, resolution), inside[:, 2:]])
 
-# %% ../nbs/02_preprocessing.ipynb #d759d8da
+# %% ../nbs/02_preprocessing.ipynb #5498accc
 def quantise(
-    notes:np.ndarray, # (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
+    clips:list, # for each clip its notes (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
     class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read
-)->tuple: # classes uint8 (32,), velocity uint8 (32, 9), offset float32 (32, 9)
-    "A clip on the grid of sixteenths: nearest step, loudest note (section 3.2.1)."
-    classes = np.full(32, REST, np.uint8)
-    velocity, offset = np.zeros((32, len(KIT)), np.uint8), np.zeros((32, len(KIT)), np.float32)
-    notes = notes[np.isin(notes[:, 2], list(class_of_pitch))]
-    notes = notes[np.argsort(-notes[:, 3], kind="stable")[::-1]] # the loudest, and among them the first to end, comes last
-    drum = np.array([class_of_pitch[p] for p in notes[:, 2]], int)
+)->tuple: # classes uint8 (clips, 32), velocity uint8 (clips, 32, 9), offset float32 (clips, 32, 9)
+    "Clips on the grid of sixteenths: nearest step, loudest note (section 3.2.1)."
+    classes = np.full((len(clips), 32), REST, np.uint8)
+    velocity, offset = np.zeros((len(clips), 32, len(KIT)), np.uint8), np.zeros((len(clips), 32, len(KIT)), np.float32)
+    clip, notes = np.repeat(np.arange(len(clips)), [len(notes) for notes in clips]), np.concatenate(clips)
+    drum_of_pitch = np.array([class_of_pitch.get(pitch, REST) for pitch in range(128)])
+    order = np.argsort(-notes[:, 3], kind="stable")[::-1] # the loudest, and among them the first to end, comes last
+    order = order[drum_of_pitch[notes[order, 2].astype(int)] < REST]
+    clip, notes, drum = clip[order], notes[order], drum_of_pitch[notes[order, 2].astype(int)]
     step = np.clip(np.floor(notes[:, 0] + 0.5), 0, 31).astype(int)
-    classes[step] = drum
-    velocity[step, drum] = notes[:, 3]
-    offset[step, drum] = np.clip(notes[:, 0] - step, -0.5, 0.4999)
+    classes[clip, step] = drum
+    velocity[clip, step, drum] = notes[:, 3]
+    offset[clip, step, drum] = np.clip(notes[:, 0] - step, -0.5, 0.4999)
     return classes, velocity, offset
 
-# %% ../nbs/02_preprocessing.ipynb #dac8a47f
+# %% ../nbs/02_preprocessing.ipynb #32052ab2
 def why_not(
     info:dict, # of the performance
     notes:np.ndarray, # the notes of one window, as `windows` gives them
@@ -190,7 +198,7 @@ def why_not(
     if not len(notes): return "empty"
     return "" if np.floor(notes[:, 0].max() + 0.5) >= 16 else "second bar empty"
 
-# %% ../nbs/02_preprocessing.ipynb #7a9dea0f
+# %% ../nbs/02_preprocessing.ipynb #2722bfcd
 def windows_by_step(
     performance:Performance, # in 4/4
 ):
@@ -198,10 +206,10 @@ def windows_by_step(
     per_second = performance.info["bpm"] / 15
     notes = in_order(performance.notes) * [per_second, per_second, 1, 1]
     step = np.floor(notes[:, 0] + 0.5)
-    for bar, _ in windows(performance):
+    for bar in range(window_count(performance)):
         yield bar, notes[(step >= 16 * bar) & (step < 16 * bar + 32)] - [16 * bar, 16 * bar, 0, 0]
 
-# %% ../nbs/02_preprocessing.ipynb #bdfee991
+# %% ../nbs/02_preprocessing.ipynb #1df420b1
 @dataclass(frozen=True, repr=False)
 class Clips:
     "Two-bar clips in 4/4: arrays, a table with a row for each clip, and where they come from."
@@ -222,25 +230,24 @@ class Clips:
         return Clips(self.classes[index], self.velocity[index], self.offset[index],
                      self.info.iloc[index].reset_index(drop=True), self.source, self.left_out)
 
-# %% ../nbs/02_preprocessing.ipynb #cdbea890
+# %% ../nbs/02_preprocessing.ipynb #ec816f96
 _INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
 
 def collect(
     items, # of (info, bar, notes of the paper's window, notes for the clip)
 )->Clips: # ordered by performance and bar
     "The clips that the paper's rules keep, and a count of the others."
-    clips, table, left_out, unknown = [], [], {}, 0
+    clips, table, left_out = [], [], {}
     for info, bar, notes, clip_notes in items:
         reason = why_not(info, notes)
         if reason: left_out[reason] = left_out.get(reason, 0) + 1; continue
-        clips.append(quantise(clip_notes))
-        unknown += int((~np.isin(clip_notes[:, 2], list(CLASS_OF_PITCH))).sum())
+        clips.append(clip_notes)
         table.append([*(info[column] for column in _INFO), bar, len(notes)])
     if not clips: raise ValueError(f"not one clip of two bars in 4/4 (left out: {left_out or 'nothing'})")
     table = pd.DataFrame(table, columns=[*_INFO, "bar", "notes"]).sort_values(["id", "bar"])
+    unknown = int((~np.isin(np.concatenate(clips)[:, 2], list(CLASS_OF_PITCH))).sum())
     if unknown: left_out["(notes) of pitches that are not on the kit"] = unknown
-    classes, velocity, offset = (np.array(part)[table.index] for part in zip(*clips))
-    return Clips(classes, velocity, offset, table.reset_index(drop=True), "", left_out)
+    return Clips(*quantise([clips[i] for i in table.index]), table.reset_index(drop=True), "", left_out)
 
 def cut(
     performances:list, # of `Performance`
@@ -248,11 +255,13 @@ def cut(
 )->Clips: # of all splits
     "All two-bar clips of some performances."
     if grid not in ("paper", "performance"): raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
-    other = windows if grid == "paper" else windows_by_step
-    return collect((p.info, bar, notes, clip_notes) for p in performances
-                   for (bar, notes), (_, clip_notes) in zip(windows(p), other(p)))
+    def pairs(performance):
+        "Each window twice: as the paper cuts it, which decides whether it is kept, and as it shall be kept."
+        if grid == "paper": return ((bar, notes, notes) for bar, notes in windows(performance))
+        return ((bar, notes, kept) for (bar, notes), (_, kept) in zip(windows(performance), windows_by_step(performance)))
+    return collect((p.info, *window) for p in performances for window in pairs(p))
 
-# %% ../nbs/02_preprocessing.ipynb #ee90b335
+# %% ../nbs/02_preprocessing.ipynb #650d7ce8
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"
 GROOVE_SHA256 = "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e"
 
@@ -272,7 +281,7 @@ def download()->Path: # the archive on disk
     except Exception as error: # no network, a proxy's login page, a full disk
         raise ValueError(f"the official archive could not be downloaded ({type(error).__name__})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #bbaa1cc2
+# %% ../nbs/02_preprocessing.ipynb #eb4fe799
 def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -300,7 +309,7 @@ def tfds_builder(
             builder.download_and_prepare(download_dir=Path(folder) / "downloads", download_config=config)
     return builder
 
-# %% ../nbs/02_preprocessing.ipynb #d0b446d1
+# %% ../nbs/02_preprocessing.ipynb #5ed964bd
 def tfds_windows(
     builder, # as `tfds_builder` gives it
 ):
@@ -321,8 +330,8 @@ def tfds_windows(
             notes = np.column_stack([steps, ticks[:, 2:]])
             yield info, int(bars[-1]), notes, notes
 
-# %% ../nbs/02_preprocessing.ipynb #23fb305b
-_RULES = [read_drums, _pair_notes, _read_file, dataset_files, read_info, seconds, read_performance, in_order, position, windows, quantise, why_not, windows_by_step, tfds_windows, collect, cut]
+# %% ../nbs/02_preprocessing.ipynb #d0c1e8c8
+_RULES = [read_drums, _pair_notes, _events, _number, _read_file, dataset_files, read_info, seconds, read_performance, in_order, position, window_count, windows, quantise, why_not, windows_by_step, tfds_windows, collect, cut]
 
 def _fingerprint(source, grid):
     "Changes when the source, the grid or the code of the rules changes."
@@ -348,7 +357,7 @@ def _load_saved(path):
         info = pd.DataFrame({name: saved[f"info_{name}"] for name in [*_INFO, "bar", "notes"]})
         return Clips(saved["classes"], saved["velocity"], saved["offset"], info, "", {r: int(n) for r, n in saved["left_out"]})
 
-# %% ../nbs/02_preprocessing.ipynb #7b2fa7a6
+# %% ../nbs/02_preprocessing.ipynb #05325dba
 def _find_source(source):
     "(path, 'starter' or 'tfds'; what to call it)."
     groove = os.environ.get("DRUM_QTUNER_GROOVE")
@@ -379,7 +388,7 @@ def load_clips(
     if verbose: print(f"{len(clips):,} clips in all splits, from {name}; left out: " + (", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"))
     return clips if split == "all" else clips[clips.info["split"] == split]
 
-# %% ../nbs/02_preprocessing.ipynb #a9681310
+# %% ../nbs/02_preprocessing.ipynb #ddcddd59
 def _make_clips(found, source, grid):
     "Cut all clips of a source afresh."
     if found == "tfds": return collect(tfds_windows(tfds_builder(source)))

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from drum_qtuner import beat as beat_module
 from drum_qtuner.beat import (CLASS_OF_PITCH, KIT, MAX_BARS, REST, START, STEPS_PER_BAR, TICKS_PER_STEP, Beat, check_classes,
-                              microseconds_per_quarter, simplest_bpm, write_file)
+                              microseconds_per_quarter, read_drums, simplest_bpm, write_file)
+from drum_qtuner.preprocessing import dataset_files
 from helpers import at_most, midi_bytes, one_note, raw_midi, varlen
 
 
@@ -450,6 +451,56 @@ def test_a_pretty_midi_put_together_wrongly(change, message):
     midi.instruments[0].notes.append(pretty_midi.Note(**dict(velocity=100, pitch=36, start=0.0, end=0.1) | change))
     with at_most(2), pytest.raises(ValueError, match=message):
         Beat.from_midi(midi)
+
+
+# Our reader of MIDI files gives what mido and pretty_midi give
+
+messages = st.one_of(
+    st.builds(mido.Message, st.sampled_from(["note_on", "note_off"]), channel=st.sampled_from([9, 9, 9, 0]), note=st.sampled_from([36, 38, 56]),
+              velocity=st.sampled_from([0, 1, 80, 127]), time=st.sampled_from([0, 0, 1, 120, 300, 70_000])),
+    st.builds(mido.Message, st.just("control_change"), channel=st.integers(0, 15), value=st.integers(0, 127), time=st.integers(0, 500)),
+    st.builds(mido.Message, st.just("pitchwheel"), channel=st.sampled_from([0, 9]), pitch=st.integers(-8192, 8191), time=st.integers(0, 500)),
+    st.builds(mido.Message, st.sampled_from(["program_change", "aftertouch", "polytouch"]), channel=st.integers(0, 15), time=st.integers(0, 500)),
+    st.builds(mido.Message, st.just("sysex"), data=st.lists(st.integers(0, 127), max_size=200), time=st.integers(0, 500)),
+    st.builds(mido.MetaMessage, st.just("set_tempo"), tempo=st.integers(100_000, 3_000_000), time=st.integers(0, 500)),
+    st.builds(mido.MetaMessage, st.sampled_from(["text", "lyrics", "marker", "cue_marker"]), text=st.text("abc ", max_size=300), time=st.integers(0, 500)),
+    st.builds(mido.MetaMessage, st.just("time_signature"), numerator=st.integers(1, 12), time=st.integers(0, 500)))
+
+
+def as_pretty_midi_reads(data: bytes) -> list:
+    "The drum notes in ticks, sorted."
+    midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+    drums = [instrument for instrument in midi.instruments if instrument.is_drum]
+    return sorted((midi.time_to_tick(n.start), midi.time_to_tick(n.end), n.pitch, n.velocity) for d in drums for n in d.notes)
+
+
+@given(st.lists(st.lists(messages, max_size=40), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=150)
+@pytest.mark.filterwarnings("ignore:Tempo, Key or Time signature change events:RuntimeWarning")
+def test_reads_what_pretty_midi_reads(tracks):
+    tracks[0] = [message for track in tracks for message in track if message.type == "set_tempo"] + tracks[0]
+    tracks[1:] = [[message for message in track if message.type != "set_tempo"] for track in tracks[1:]]
+    file = io.BytesIO()
+    mido.MidiFile(type=1, ticks_per_beat=96, tracks=[mido.MidiTrack(track) for track in tracks]).save(file=file)
+    track = read_drums(file.getvalue(), silent_is_fine=True)
+    assert sorted(map(tuple, track.notes.tolist())) == as_pretty_midi_reads(file.getvalue())
+    assert (np.diff(track.notes[:, 1]) >= 0).all() and track.ticks_per_quarter == 96
+    assert track.length == max(sum(message.time for message in messages) for messages in tracks)
+
+
+def test_a_status_byte_may_be_left_out():
+    running = bytes([0, 0x99, 36, 100, 60, 36, 0, 0, 0xFF, 1, 1, 65, 60, 38, 90, 60, 38, 0, 0, 0xFF, 0x2F, 0])
+    assert read_drums(raw_midi(running)).notes.tolist() == [[0, 60, 36, 100], [120, 180, 38, 90]]
+    assert mido.MidiFile(file=io.BytesIO(raw_midi(running))).tracks[0][3].note == 38
+
+
+@pytest.mark.skipif("DRUM_QTUNER_GROOVE" not in os.environ, reason="DRUM_QTUNER_GROOVE names no data set")
+@pytest.mark.filterwarnings("ignore:Tempo, Key or Time signature change events:RuntimeWarning")
+def test_reads_groove_as_pretty_midi_does():
+    files = {name: data for name, data in dataset_files(os.environ["DRUM_QTUNER_GROOVE"]).items() if name.endswith(".mid")}
+    assert len(files) == 1150
+    for name, data in files.items():
+        assert sorted(map(tuple, read_drums(data).notes.tolist())) == as_pretty_midi_reads(data), name
 
 
 # Damaged and hostile files: a ValueError or a beat, soon, and nothing else

@@ -114,7 +114,7 @@ def test_quantise_by_hand():
         (14.0, 14.5, 44, 80), (14.3, 14.6, 42, 80), # one drum twice, equally loud: the first to end
         (20.0, 20.5, 56, 127), (20.1, 20.6, 43, 1), # a cowbell is none of the nine
         (31.5, 31.9, 46, 33)])                      # step 32 does not exist: 31
-    classes, velocity, offset = quantise(notes)
+    classes, velocity, offset = (part[1] for part in quantise([notes[:0], notes]))
     assert (classes.dtype, velocity.dtype, offset.dtype) == (np.uint8, np.uint8, np.float32)
     assert {i: c for i, c in enumerate(classes.tolist()) if c != REST} == {0: 0, 2: 1, 4: 2, 6: 6, 8: 8, 12: 6, 14: 6, 20: 4, 31: 5}
     expected = {(0, 0): (10, 0.49), (2, 1): (11, -0.5), (4, 2): (12, -0.5), (6, 1): (60, -0.4), (6, 6): (90, 0.2), (8, 8): (70, 0),
@@ -125,18 +125,20 @@ def test_quantise_by_hand():
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 8 * 32), st.sampled_from([22, 36, 38, 40, 51, 56]), st.integers(1, 4)), max_size=60))
-def test_quantise_is_a_plain_loop(played):
-    notes = in_order(np.array([(tick / 8, tick / 8 + 1, pitch, velocity) for tick, pitch, velocity in played], float).reshape(-1, 4))
-    classes, loudest = [REST] * 32, [0] * 32
-    for start, _, pitch, velocity in notes:
-        step = min(int(start + 0.5), 31)
-        if pitch in CLASS_OF_PITCH and velocity > loudest[step]:
-            classes[step], loudest[step] = CLASS_OF_PITCH[pitch], velocity
-    found, velocity, offset = quantise(notes)
-    assert found.tolist() == classes and velocity.max(1).tolist() == loudest
-    Beat(velocity, offset)  # is one
-    assert ((velocity > 0).any(1) == (found != REST)).all()
+@given(st.lists(st.lists(st.tuples(st.integers(0, 8 * 32), st.sampled_from([22, 36, 38, 40, 51, 56]), st.integers(1, 4)), max_size=60),
+                min_size=1, max_size=3))
+def test_quantise_is_a_plain_loop(clips):
+    clips = [in_order(np.array([(tick / 8, tick / 8 + 1, pitch, velocity) for tick, pitch, velocity in played], float).reshape(-1, 4))
+             for played in clips]
+    for notes, found, velocity, offset in zip(clips, *quantise(clips), strict=True):
+        classes, loudest = [REST] * 32, [0] * 32
+        for start, _, pitch, velocity_of_note in notes:
+            step = min(int(start + 0.5), 31)
+            if pitch in CLASS_OF_PITCH and velocity_of_note > loudest[step]:
+                classes[step], loudest[step] = CLASS_OF_PITCH[pitch], velocity_of_note
+        assert found.tolist() == classes and velocity.max(1).tolist() == loudest
+        Beat(velocity, offset)  # is one
+        assert ((velocity > 0).any(1) == (found != REST)).all()
 
 
 def test_order_of_equally_loud_notes():
@@ -358,6 +360,13 @@ def test_an_encrypted_zip(small):
             data[at + flags] |= 1
     small.write_bytes(data)
     fails(small, "encrypted")
+
+
+def test_a_folder_has_a_limit_too(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "data", small_dataset())
+    monkeypatch.setattr(preprocessing, "MAX_TOTAL", 500)
+    with pytest.raises(ValueError, match="data: .*larger than 500 bytes"):
+        preprocessing.dataset_files(folder)
 
 
 def test_damaged_zips(small):

@@ -69,7 +69,7 @@ endif
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@ .venv/installed
 
-# The checks read the data set through TensorFlow Datasets too.
+# The checks read the data set through TensorFlow Datasets too, and run a sweep on a small cluster.
 .venv/installed-test: .venv/created $(SOURCES)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev,tfds]"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev,tfds,sweep]"
 	@touch $@ .venv/installed .venv/installed-dev

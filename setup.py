@@ -38,6 +38,7 @@ setup(
     install_requires=settings["requirements"].split(),
     extras_require={
         "tfds": settings["tfds_requirements"].split(),
+        "sweep": settings["sweep_requirements"].split(),
         "dev": settings["dev_requirements"].split(),
     },
     entry_points={"console_scripts": settings["console_scripts"].split()},

@@ -36,11 +36,7 @@ setup(
     packages=[settings["lib_name"]],
     package_data={settings["lib_name"]: ["weights/*", "assets/*"]},
     install_requires=settings["requirements"].split(),
-    extras_require={
-        "tfds": settings["tfds_requirements"].split(),
-        "sweep": settings["sweep_requirements"].split(),
-        "dev": settings["dev_requirements"].split(),
-    },
+    extras_require={extra: settings[f"{extra}_requirements"].split() for extra in ("tfds", "sweep", "soundfont", "dev")},
     entry_points={"console_scripts": settings["console_scripts"].split()},
     zip_safe=False,
 )

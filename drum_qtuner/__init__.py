@@ -8,6 +8,8 @@ from importlib import import_module
 # first used, so that `import drum_qtuner` stays quick.
 _names = {
     "beat": ["Beat", "Drum", "KIT", "REST", "CLASS_OF_PITCH"],
+    "sound": ["render"],
+    "playback": ["player", "roll", "score"],
     "preprocessing": ["Clips", "load_clips"],
     "note_cnn": ["NoteCNN", "train", "generate", "save", "load", "load_pretrained"],
     "dqn_tuning": ["QNetwork", "tune"],

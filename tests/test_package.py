@@ -13,7 +13,10 @@ import drum_qtuner
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for path in ROOT.glob("drum_qtuner/*.py") if not path.name.startswith("_"))
-HEAVY = {"torch", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "tensorflow", "tensorflow_datasets"}
+EXTRAS = ["tfds", "sweep", "soundfont"]
+IMPORTED_AS = {"scikit-learn": "sklearn", "pyfluidsynth": "fluidsynth", "tensorflow-datasets": "tensorflow_datasets"}
+USED_BY_OTHERS = {"pyarrow"}  # with it pandas reads and writes Parquet
+HEAVY = {"torch", "numba", "music21", "verovio", "sklearn", "ray", "ipywidgets", "anywidget", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "tensorflow", "tensorflow_datasets"}
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +85,9 @@ def test_imports_are_the_requirements(settings):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         third_party |= {name.split(".")[0] for name in imported(tree)}
     third_party -= {"drum_qtuner", *sys.stdlib_module_names}
-    required = set(requirements(settings["requirements"]))
-    extra = {name.replace("-", "_") for name in requirements(settings["tfds_requirements"])}
-    assert third_party - extra == required
+    required = {IMPORTED_AS.get(name, name) for name in requirements(settings["requirements"])} - USED_BY_OTHERS
+    extra = {IMPORTED_AS.get(name, name) for kind in EXTRAS for name in requirements(settings[f"{kind}_requirements"])}
+    assert third_party - extra == required and extra <= third_party
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -101,7 +104,7 @@ def test_every_requirement_has_one_checked_version(settings):
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     wanted = {}
-    for kind in ["requirements", "tfds_requirements", "dev_requirements"]: wanted |= requirements(settings[kind])
+    for kind in ["requirements", "dev_requirements", *(f"{extra}_requirements" for extra in EXTRAS)]: wanted |= requirements(settings[kind])
     for name, requirement in wanted.items():
         assert name in pins, f"{name} has no pin"
         assert requirement.specifier.contains(pins[name]), f"{requirement} does not allow {pins[name]}"

@@ -179,7 +179,6 @@ def test_tab_shows_every_stroke(beat):
     by_name = {line[:2]: line[4:-1].replace("|", "") for line in lines}
     for i, drum in enumerate(KIT):
         assert [sign != "." for sign in by_name.get(drum.short, "." * beat.steps)] == (beat.velocity[:, i] > 0).tolist()
-    assert beat._repr_html_().count("<rect") == (beat.velocity > 0).sum()
 
 
 # Round trips

@@ -1,0 +1,102 @@
+"""A headless Chromium for the tests, and pages that must not ask the network for anything nor write an error."""
+import base64
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
+           --disable-sync --autoplay-policy=no-user-gesture-required""".split()
+
+
+def skip_loudly(what: str):
+    "Skip, and say so in the summary even where skips are not listed."
+    message = f"THE BROWSER TESTS DID NOT RUN: {what}"
+    warnings.warn(message, stacklevel=2)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    "The browser of this machine, driven by Playwright, which downloads none."
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        skip_loudly("no Chromium or Chrome was found. On Debian and Ubuntu: apt install chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_loudly("Playwright for Python is missing: pip install playwright (no `playwright install` is needed)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+PAGE = "https://page.test/"  # answered by the test itself
+
+
+@pytest.fixture
+def open_page(chromium):
+    "A function that opens HTML, or an address of one's own, as a page; what the page does wrong fails the test at its end."
+    contexts, wrong = [], []
+
+    def open_page(html: str = "", url: str = PAGE, width: int = 1200, height: int = 900, scheme: str = "light", **options):
+        own = ("data:", "blob:", "about:") + (() if html else ("/".join(url.split("/")[:3]) + "/",))
+        context = chromium.new_context(viewport=dict(width=width, height=height), color_scheme=scheme, **options)
+        contexts.append(context)
+
+        def answer(route):
+            if html and route.request.url == PAGE: return route.fulfill(body=html, content_type="text/html; charset=utf-8")
+            if route.request.url.startswith(own): return route.continue_()
+            wrong.append(f"asked for {route.request.url}")
+            route.abort()
+
+        context.route("**/*", answer)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"error in a script: {error}"))
+        if html: # what a program such as JupyterLab writes on its console is not ours
+            page.on("console", lambda message: message.type == "error" and wrong.append(f"error on the console: {message.text}"))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts: context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+TAP = """async () => { // keep what the page's master node puts out, and when
+  const context = drumQtuner.audio(), code = `registerProcessor("tap", class extends AudioWorkletProcessor {
+    process([input]) { this.port.postMessage([currentTime, Array.from(input[0] ?? new Float32Array(128))]); return true; } })`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
+  const tap = new AudioWorkletNode(context, "tap");
+  window.heard = [];
+  tap.port.onmessage = ({data}) => heard.push(data);
+  drumQtuner.master.connect(tap).connect(context.destination); // it puts out silence
+}"""
+
+
+def start_recording(page): page.evaluate(TAP)
+
+
+def recorded(page):
+    "(samples a second, samples since the audio clock's zero), from `start_recording` on."
+    rate, samples = page.evaluate("""() => {
+      const rate = drumQtuner.context.sampleRate, last = heard.at(-1), samples = new Float32Array(Math.round(last[0] * rate) + last[1].length);
+      for (const [time, part] of heard) samples.set(part, Math.round(time * rate));
+      const bytes = new Uint8Array(samples.buffer);
+      let text = "";
+      for (let i = 0; i < bytes.length; i += 30000) text += String.fromCharCode(...bytes.subarray(i, i + 30000));
+      return [rate, btoa(text)]; }""")
+    return rate, np.frombuffer(base64.b64decode(samples), np.float32)
+
+
+def onsets(samples, rate, floor=.02):
+    "Times in seconds at which something begins that is much louder than the eight milliseconds before."
+    size = rate // 1000
+    level = np.abs(samples[:len(samples) // size * size]).reshape(-1, size).max(1)
+    before = np.array([level[max(0, i - 8):max(i - 1, 0)].max(initial=0) for i in range(len(level))])
+    loud = np.flatnonzero((level > floor) & (level > 2 * before))
+    first = loud[np.diff(loud, prepend=-100) > 30]
+    return first * size / rate

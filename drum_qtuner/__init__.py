@@ -13,6 +13,7 @@ _names = {
     "preprocessing": ["Clips", "load_clips"],
     "note_cnn": ["NoteCNN", "train", "generate", "save", "load", "load_pretrained"],
     "dqn_tuning": ["QNetwork", "tune"],
+    "studio": ["Studio"],
 }
 _module_of = {name: module for module, names in _names.items() for name in names}
 __all__ = list(_module_of)

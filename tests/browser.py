@@ -1,10 +1,18 @@
 """A headless Chromium for the tests, and pages that must not ask the network for anything nor write an error."""
 import base64
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 import warnings
 
 import numpy as np
 import pytest
+
+import drum_qtuner
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
@@ -100,3 +108,35 @@ def onsets(samples, rate, floor=.02):
     loud = np.flatnonzero((level > floor) & (level > 2 * before))
     first = loud[np.diff(loud, prepend=-100) > 30]
     return first * size / rate
+
+
+@pytest.fixture
+def lab(tmp_path):
+    "A JupyterLab of its own in an empty folder: (address, folder)."
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path / "notebooks"
+    settings = tmp_path / "settings/@jupyterlab/apputils-extension"
+    for path in (folder, settings): path.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    home = {name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+    environment = {**os.environ, **home, "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+                   "PYTHONPATH": os.pathsep.join(filter(None, (os.path.dirname(os.path.dirname(drum_qtuner.__file__)), os.environ.get("PYTHONPATH"))))}
+    environment.pop("VSCODE_PID", None)
+    with open(tmp_path / "lab.log", "w") as log:
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+                                   "--ServerApp.port_retries=0", "--IdentityProvider.token=drums", f"--ServerApp.root_dir={folder}"],
+                                  cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token=drums", timeout=2)
+                break
+            except OSError:
+                assert server.poll() is None, (tmp_path / "lab.log").read_text()
+                time.sleep(.5)
+        yield f"http://127.0.0.1:{port}", folder
+    finally:
+        server.terminate()
+        server.wait(30)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from browser import *  # noqa: F403 the fixtures
 import drum_qtuner
 from drum_qtuner.beat import REST, Beat, _midi_bytes
 from drum_qtuner.sound import RATE, beat_data, kit_json, render, strike

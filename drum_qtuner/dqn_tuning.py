@@ -6,7 +6,7 @@
 __all__ = ['CHECKPOINT_EVERY', 'log_probability', 'QNetwork', 'new_q_network', 'bellman_target', 'soft_update', 'exploration',
            'update', 'flushed_denormals', 'tune', 'load_rewards']
 
-# %% ../nbs/04_dqn_tuning.ipynb #64453211
+# %% ../nbs/04_dqn_tuning.ipynb #5c22f824
 import copy
 from contextlib import contextmanager
 import numpy as np
@@ -16,7 +16,7 @@ from torch import nn
 from .note_cnn import (
     WEIGHTS, NoteCNN, adam_state, load_checkpoint, one_thread, save_checkpoint, set_adam_state, states, weights)
 
-# %% ../nbs/04_dqn_tuning.ipynb #066c46fa
+# %% ../nbs/04_dqn_tuning.ipynb #ea39ba7e
 @torch.no_grad()
 def log_probability(
     note_cnn, # the frozen Note-CNN
@@ -26,7 +26,7 @@ def log_probability(
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #d753452e
+# %% ../nbs/04_dqn_tuning.ipynb #6632a96d
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
     def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
@@ -40,7 +40,7 @@ class QNetwork(NoteCNN):
         candidates = torch.cat([older, newest], 3) # (batch, actions, classes, steps): every action appended
         return self(candidates.flatten(0, 1)).view(len(prefix), self.classes)
 
-# %% ../nbs/04_dqn_tuning.ipynb #d79f000e
+# %% ../nbs/04_dqn_tuning.ipynb #07184923
 def new_q_network(
     note_cnn, # the trained Note-CNN
     seed:int=0, # of the output layer
@@ -57,7 +57,7 @@ def new_q_network(
         for parameter in q.output.parameters(): nn.init.zeros_(parameter)
     return q
 
-# %% ../nbs/04_dqn_tuning.ipynb #f3596185
+# %% ../nbs/04_dqn_tuning.ipynb #faea2079
 @torch.no_grad()
 def bellman_target(
     reward:torch.Tensor, # float (batch,)
@@ -69,7 +69,7 @@ def bellman_target(
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
-# %% ../nbs/04_dqn_tuning.ipynb #4af5d1cb
+# %% ../nbs/04_dqn_tuning.ipynb #029b0514
 @torch.no_grad()
 def soft_update(
     target, # network that follows
@@ -79,7 +79,7 @@ def soft_update(
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
     for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
 
-# %% ../nbs/04_dqn_tuning.ipynb #9e874ba4
+# %% ../nbs/04_dqn_tuning.ipynb #a0a8deb0
 def exploration(
     iterations:int, # how many actions
     epsilon:float, # share of random ones
@@ -93,7 +93,7 @@ def exploration(
     greedy[0] = False
     return np.where(greedy, -1, random)
 
-# %% ../nbs/04_dqn_tuning.ipynb #8d7abe78
+# %% ../nbs/04_dqn_tuning.ipynb #fd7b8a03
 def update(
     q, # the Q-network
     optimizer, # of its parameters
@@ -107,7 +107,7 @@ def update(
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/04_dqn_tuning.ipynb #fa61e28d
+# %% ../nbs/04_dqn_tuning.ipynb #9ea3e5e1
 @contextmanager
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
@@ -130,13 +130,13 @@ def _restore(parts, facts, q, target, optimizer):
     q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
-# %% ../nbs/04_dqn_tuning.ipynb #6daa52a1
+# %% ../nbs/04_dqn_tuning.ipynb #143b6a4a
 def _check(epsilon, iterations, gamma, eta, target_every, episode_steps):
     if not (0 <= epsilon <= 1 and 0 <= gamma < 1 and 0 < eta <= 1): raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {epsilon}, {eta}, {gamma}")
     if iterations < 1 or target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {iterations}, {target_every}")
     if episode_steps is not None and episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {episode_steps}")
 
-# %% ../nbs/04_dqn_tuning.ipynb #d4753029
+# %% ../nbs/04_dqn_tuning.ipynb #de3a3b3b
 def tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -177,7 +177,7 @@ def tune(
                 _save(checkpoint, settings, q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
-# %% ../nbs/04_dqn_tuning.ipynb #593e53e1
+# %% ../nbs/04_dqn_tuning.ipynb #f3f40c5c
 def load_rewards(
     name:str, # such as "dqn-0.1"
 )->np.ndarray: # float32 (500_000,): the reward of every iteration

@@ -7,7 +7,7 @@ __all__ = ['WEIGHTS', 'states', 'NoteCNN', 'all_logits', 'loss', 'one_thread', '
            'load_checkpoint', 'weights', 'adam_state', 'set_adam_state', 'class_tensor', 'new_note_cnn', 'train',
            'save', 'load', 'pretrained', 'load_pretrained', 'generate']
 
-# %% ../nbs/03_note_cnn.ipynb #1b3c1a6a
+# %% ../nbs/03_note_cnn.ipynb #8f4ec743
 import hashlib, json
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from .beat import Beat, REST, check_classes, write_file
 
-# %% ../nbs/03_note_cnn.ipynb #c202ed05
+# %% ../nbs/03_note_cnn.ipynb #61be2e24
 def states(
     prefix:torch.Tensor, # long (batch, t): the classes of the steps so far; t may be 0
     classes:int=10, # how many classes there are
@@ -28,7 +28,7 @@ def states(
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
     return F.pad(one_hot, (steps - prefix.shape[1], 0))
 
-# %% ../nbs/03_note_cnn.ipynb #ed46b959
+# %% ../nbs/03_note_cnn.ipynb #b351c6fc
 class NoteCNN(nn.Module):
     "Logits of what comes next: Conv1d, linear, output (section 4.2); 44,074 parameters with the paper's sizes."
     def __init__(self,
@@ -56,7 +56,7 @@ class NoteCNN(nn.Module):
         "How the model rates each next step."
         return self(states(prefix, self.classes, self.steps))
 
-# %% ../nbs/03_note_cnn.ipynb #fcddbd18
+# %% ../nbs/03_note_cnn.ipynb #4fd09e85
 def all_logits(
     model:NoteCNN, # with any sizes
     sequence:torch.Tensor, # long (batch, t)
@@ -68,7 +68,7 @@ def all_logits(
     hidden = F.relu(F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias))
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
-# %% ../nbs/03_note_cnn.ipynb #cf4c4b72
+# %% ../nbs/03_note_cnn.ipynb #18433434
 def loss(
     model:NoteCNN, # to be judged
     classes, # whole numbers (clips, steps), an array or a tensor
@@ -87,7 +87,7 @@ def one_thread():
     try: yield
     finally: torch.set_num_threads(threads)
 
-# %% ../nbs/03_note_cnn.ipynb #1ed2cbbe
+# %% ../nbs/03_note_cnn.ipynb #65c91af8
 def write_tensors(
     path, # a .safetensors file
     tensors:dict, # {name: tensor or array}
@@ -111,7 +111,7 @@ def read_tensors(
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from None
 
-# %% ../nbs/03_note_cnn.ipynb #15218876
+# %% ../nbs/03_note_cnn.ipynb #1edb7f43
 def save_checkpoint(
     path, # a .safetensors file; none: do nothing
     settings:dict, # that a resumed training must share
@@ -136,7 +136,7 @@ def load_checkpoint(
     for name, value in tensors.items(): parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
     return parts, card["facts"]
 
-# %% ../nbs/03_note_cnn.ipynb #5d26fe92
+# %% ../nbs/03_note_cnn.ipynb #84df25b9
 def weights(
     module:nn.Module, # a model
 )->dict: # {name: tensor}
@@ -158,7 +158,7 @@ def set_adam_state(
     for name, value in tensors.items(): state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
-# %% ../nbs/03_note_cnn.ipynb #69d496e9
+# %% ../nbs/03_note_cnn.ipynb #03c2dc3d
 def class_tensor(
     clips, # `Clips`, or an array of whole numbers (clips, steps)
 )->torch.Tensor: # long (clips, steps)
@@ -176,7 +176,7 @@ def new_note_cnn(
         torch.manual_seed(seed)
         return NoteCNN(**sizes)
 
-# %% ../nbs/03_note_cnn.ipynb #e3f2ca8c
+# %% ../nbs/03_note_cnn.ipynb #6e9c5343
 def _update(model, optimizer, classes, first_step):
     optimizer.zero_grad()
     batch_loss = loss(model, classes, first_step)
@@ -188,7 +188,7 @@ def _update(model, optimizer, classes, first_step):
 def _judge(model, valid, first_step):
     return float("nan") if valid is None else loss(model, valid, first_step).item()
 
-# %% ../nbs/03_note_cnn.ipynb #c456f2d9
+# %% ../nbs/03_note_cnn.ipynb #172b1786
 def train(
     clips, # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None, # the same: where to find the best point; none: keep the last
@@ -229,7 +229,7 @@ def train(
     model.load_state_dict(best if valid is not None else weights(model))
     return model.eval(), pd.DataFrame(rows)
 
-# %% ../nbs/03_note_cnn.ipynb #25e9b027
+# %% ../nbs/03_note_cnn.ipynb #f21671c4
 def save(
     model:NoteCNN, # or a model built on it
     path, # a .safetensors file; the card goes beside it as .json
@@ -260,7 +260,7 @@ def load(
     model.card = card
     return model.eval()
 
-# %% ../nbs/03_note_cnn.ipynb #97030a08
+# %% ../nbs/03_note_cnn.ipynb #8b05cbcc
 WEIGHTS = Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
 
 def pretrained()->list[str]: # such as "note_cnn" and "dqn-0.1"
@@ -274,7 +274,7 @@ def load_pretrained(
     if name not in pretrained(): raise ValueError(f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}")
     return load(WEIGHTS / f"{name}.safetensors")
 
-# %% ../nbs/03_note_cnn.ipynb #3f136bf0
+# %% ../nbs/03_note_cnn.ipynb #f1313da6
 def _first_steps(primer, n, classes, steps, rng):
     "The steps that are given: long (n, t)."
     if primer is None: return torch.from_numpy(rng.integers(classes, size=(n, 1)))

@@ -1,6 +1,7 @@
 # make run        set up .venv and run the main job: a folder of beats, figures and a report
 # make test       set up .venv with the development tools and run every check
 # make lab        open the notebooks in JupyterLab
+# make bench      time everything against plain programs: benchmarks/results.md
 # make docs       build the documentation site in _docs (needs the quarto program)
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
@@ -14,7 +15,7 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: run test lab docs readme notebooks clean have-quarto
+.PHONY: run test lab bench docs readme notebooks clean have-quarto
 .DELETE_ON_ERROR:
 
 run: .venv/installed
@@ -25,6 +26,9 @@ test: .venv/installed-test
 
 lab: .venv/installed-dev
 	@$(BIN)/python -m jupyterlab $(ARGS) nbs
+
+bench: .venv/installed-dev
+	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: have-quarto .venv/installed-dev readme
 	PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs

@@ -34,7 +34,7 @@ setup(
     ],
     python_requires=f">={settings['min_python']}",
     packages=[settings["lib_name"]],
-    package_data={settings["lib_name"]: ["weights/*", "assets/*"]},
+    package_data={settings["lib_name"]: ["weights/*", "judges/*", "assets/*"]},
     install_requires=settings["requirements"].split(),
     extras_require={extra: settings[f"{extra}_requirements"].split() for extra in ("tfds", "sweep", "soundfont", "dev")},
     entry_points={"console_scripts": settings["console_scripts"].split()},

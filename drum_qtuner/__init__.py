@@ -13,7 +13,9 @@ _names = {
     "preprocessing": ["Clips", "load_clips"],
     "note_cnn": ["NoteCNN", "train", "generate", "save", "load", "load_pretrained"],
     "dqn_tuning": ["QNetwork", "tune"],
+    "fast_tuning": ["fast_tune", "fast_tune_many", "tune_many"],
     "studio": ["Studio"],
+    "sweeps": ["sweep"],
 }
 _module_of = {name: module for module, names in _names.items() for name in names}
 __all__ = list(_module_of)

@@ -9,14 +9,14 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF',
            'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model', 'write_report',
            'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #41f05baf
+# %% ../nbs/13_cli.ipynb #1c32e767
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #da0eaaf0
+# %% ../nbs/13_cli.ipynb #1410de82
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #ad5b571e
+# %% ../nbs/13_cli.ipynb #30984517
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #6d1d48dd
+# %% ../nbs/13_cli.ipynb #c6def686
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #8a79b9fd
+# %% ../nbs/13_cli.ipynb #69becd67
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #d042db18
+# %% ../nbs/13_cli.ipynb #f85c7255
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -93,7 +93,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-# %% ../nbs/13_cli.ipynb #37a00df9
+# %% ../nbs/13_cli.ipynb #ea51b2ef
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -107,7 +107,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #427f38b3
+# %% ../nbs/13_cli.ipynb #c1118e5e
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -135,7 +135,7 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #fc96c307
+# %% ../nbs/13_cli.ipynb #c3a37287
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def evaluate(files):
@@ -149,7 +149,7 @@ def evaluate(files):
     for path in files: folders.setdefault(path.parent.as_posix(), []).append(Beat.from_midi(path))
     click.echo(describe(folders).to_string(float_format="{:.2f}".format))
 
-# %% ../nbs/13_cli.ipynb #a4506464
+# %% ../nbs/13_cli.ipynb #c71a96b9
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -183,7 +183,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #7d6489c4
+# %% ../nbs/13_cli.ipynb #cae17eec
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -214,28 +214,20 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #ac7913c7
+# %% ../nbs/13_cli.ipynb #565eea79
 def tune_one(
     out, # the folder of the run
-    index:int, # which of the epsilons
+    epsilon:float, # its exploration rate
     settings:dict, # of the run
-    main_process:int, # the process that waits for us
+    callback, # called every 1,000 iterations; whatever it raises ends the tuning
 )->str: # a sentence about the result
-    "Tune one Q-network and write it; runs in a process of its own."
-    os.environ["TQDM_DISABLE"] = "1"
+    "Tune one Q-network and write it."
     import numpy as np
-    from tqdm import tqdm
     from drum_qtuner.beat import write_file
-    from drum_qtuner.dqn_tuning import tune
+    from drum_qtuner.fast_tuning import fast_tune
     from drum_qtuner.note_cnn import load, save
-    tqdm.set_lock(threading.RLock()) # its usual lock leaves a semaphore behind when this process is stopped
-    epsilon = settings["epsilons"][index]
-    progress = np.memmap(checkpoint_path(out, "progress"), np.int64, "r+")
-    def callback(iteration, q):
-        progress[index] = iteration
-        if main_process not in (os.getpid(), os.getppid()): os._exit(1) # nobody waits any more
     note_cnn, checkpoint = load(model_path(out, "note_cnn")), checkpoint_path(out, f"dqn-{epsilon}")
-    q, rewards = tune(note_cnn, epsilon, settings["iterations"], settings["seed"], checkpoint=checkpoint, callback=callback)
+    q, rewards = fast_tune(note_cnn, epsilon, settings["iterations"], settings["seed"], checkpoint=checkpoint, callback=callback, callback_every=1000)
     path = model_path(out, f"dqn-{epsilon}")
     np.savez_compressed(buffer := io.BytesIO(), rewards=rewards)
     write_file(path.with_suffix(".rewards.npz"), buffer.getvalue())
@@ -244,38 +236,30 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #f6303c78
+# %% ../nbs/13_cli.ipynb #b30c4824
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
 ):
     "Tune the Q-networks that are not there yet, as many at once as there are processor cores."
-    import numpy as np
-    from joblib import Parallel, cpu_count, delayed
-    from joblib.externals.loky import get_reusable_executor
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+    from joblib import cpu_count
     from tqdm import tqdm
-    waiting = [i for i, epsilon in enumerate(settings["epsilons"]) if not model_path(out, f"dqn-{epsilon}").exists()]
-    if not waiting: return
-    progress = np.memmap(checkpoint_path(out, "progress"), np.int64, "w+", shape=len(settings["epsilons"]))
-    finished = threading.Event()
-    def show():
-        with tqdm(total=settings["iterations"] * len(waiting), desc="tuning", unit=" iterations", unit_scale=True, mininterval=1) as bar:
-            while not finished.wait(0.5): bar.update(int(progress.sum()) - bar.n)
-            bar.update(int(progress.sum()) - bar.n)
-    watcher = threading.Thread(target=show)
-    watcher.start()
-    count = max(2, min(len(waiting), cpu_count())) # for 1 joblib would start no process
-    workers = Parallel(count, return_as="generator_unordered", idle_worker_timeout=10)
-    try:
-        for sentence in workers(delayed(tune_one)(out, i, settings, os.getpid()) for i in waiting): tqdm.write(sentence)
-    except KeyboardInterrupt: # the workers would finish what waits for them, and nobody wants it any more
-        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
-        raise
-    finally:
-        finished.set()
-        watcher.join()
+    stopped = threading.Event()
+    def go_on(iteration, q):
+        if stopped.is_set(): raise KeyboardInterrupt
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        running = {pool.submit(tune_one, out, epsilon, settings, go_on) for epsilon in settings["epsilons"]
+                   if not model_path(out, f"dqn-{epsilon}").exists()}
+        try:
+            while running:
+                done, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                for job in done: tqdm.write(job.result())
+        finally: # after Ctrl-C or an error nobody wants the others any more
+            stopped.set()
+            for job in running: job.cancel()
 
-# %% ../nbs/13_cli.ipynb #1bc94e21
+# %% ../nbs/13_cli.ipynb #887bae26
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -287,7 +271,7 @@ def make_beats(
     sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
     return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #5566db8f
+# %% ../nbs/13_cli.ipynb #dcb3a956
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -306,7 +290,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #d64d816a
+# %% ../nbs/13_cli.ipynb #b49a3cdd
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -324,9 +308,9 @@ def make_table(
     head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #d820152f
+# %% ../nbs/13_cli.ipynb #7073d5ca
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
-BRIEF = {**PAPER, "iterations": 20_000} # a few minutes on a laptop
+BRIEF = {**PAPER, "iterations": 20_000}
 
 def compare_with_paper(
     settings:dict, # of the run
@@ -342,7 +326,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #cb140458
+# %% ../nbs/13_cli.ipynb #7e2dbe26
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -352,10 +336,11 @@ def render_report(
 )->str: # HTML
     "Fill the template of the report."
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from drum_qtuner.playback import player_script
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("report.html").render(version=drum_qtuner.__version__, **content)
+    return environment.get_template("report.html").render(version=drum_qtuner.__version__, script=player_script(), **content)
 
-# %% ../nbs/13_cli.ipynb #843e1593
+# %% ../nbs/13_cli.ipynb #903c387e
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -369,7 +354,7 @@ def describe_model(name):
     if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #2f34e646
+# %% ../nbs/13_cli.ipynb #63616a7a
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -379,6 +364,7 @@ def write_report(
     import numpy as np, pandas as pd
     from drum_qtuner.beat import write_file
     from drum_qtuner.note_cnn import load
+    from drum_qtuner.playback import player
     names = ["note_cnn", *(f"dqn-{epsilon}" for epsilon in settings["epsilons"])]
     models = {name: load(model_path(out, name)) for name in names}
     rewards = {epsilon: np.load(model_path(out, f"dqn-{epsilon}").with_suffix(".rewards.npz"))["rewards"] for epsilon in settings["epsilons"]}
@@ -390,16 +376,16 @@ def write_report(
     beats, players = make_beats(models, settings["seed"]), []
     for name, played in beats.items():
         paths = write_beats(played, Path(out) / "beats" / name)
-        cards = [{"picture": beat._repr_html_(), "file": f"{name}-{path.name}", "midi": _data_uri("audio/midi", path.read_bytes())}
-                 for beat, path in zip(played, paths)]
-        players.append({"name": name, "text": describe_model(name), "beats": cards})
+        named = [(f"{name}-{path.stem}", beat) for beat, path in zip(played, paths)]
+        first, more = (player(dict(part)).html(script=False) if part else "" for part in (named[:4], named[4:]))
+        players.append({"name": name, "text": describe_model(name), "first": first, "more": more, "hidden": len(named[4:])})
     head, rows = make_table(models["note_cnn"], beats, rewards, data["test"])
     page = render_report(name=Path(out).name, source=data["train"].source, kind=kind_of_data(data), models=players, figures=shown,
                          head=head, rows=rows, card=models["note_cnn"].card, settings=compare_with_paper(settings, data),
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #c8750550
+# %% ../nbs/13_cli.ipynb #9bd897b5
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -413,29 +399,29 @@ class Epsilons(click.ParamType):
 def default_folder(
     data:dict, # {split: `Clips`}
     seed:int, # of the run
-    full:bool, # with the paper's full settings?
+    brief:bool, # with fewer iterations than the paper?
 )->Path: # a folder in runs/
     "Where a run goes that was not told where: a folder for each kind of data and seed."
     kind = kind_of_data(data)
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
-    return Path("runs") / f"{kind}-seed{seed}{'-full' if full else ''}"
+    return Path("runs") / f"{kind}-seed{seed}{'-brief' if brief else ''}"
 
-# %% ../nbs/13_cli.ipynb #b2040991
+# %% ../nbs/13_cli.ipynb #db6a7e96
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
 )->int: # rounded up
     "About how long a run takes on an ordinary laptop."
     rounds = -(-len(settings["epsilons"]) // cores)
-    return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 1e-3 + 30) // 60)
+    return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #62e3508d
+# %% ../nbs/13_cli.ipynb #65cc166e
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")
-@click.option("--iterations", type=click.IntRange(1), help=f"Iterations of each Q-network.  [default: {BRIEF['iterations']}]")
+@click.option("--iterations", type=click.IntRange(1), help=f"Iterations of each Q-network.  [default: {PAPER['iterations']}]")
 @click.option("--note-cnn-clips", type=click.IntRange(1), default=PAPER["note_cnn_clips"], show_default=True, help="Clips shown to the Note-CNN.")
-@click.option("--full", is_flag=True, help=f"The paper's full settings: {PAPER['iterations']} iterations.")
+@click.option("--full/--brief", "full", default=None, help=f"The paper's {PAPER['iterations']} iterations, which is the default, or {BRIEF['iterations']}.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.  [default: runs/<data>-seed<seed>]")
 @seed_option
 def run(source, epsilons, iterations, note_cnn_clips, full, out, seed):
@@ -445,17 +431,17 @@ def run(source, epsilons, iterations, note_cnn_clips, full, out, seed):
 
     Example:  drum_qtuner run --data starter --seed 1 --out runs/one
     """
-    if full and iterations: raise click.UsageError("--full and --iterations exclude each other", click.get_current_context())
+    if full is not None and iterations: raise click.UsageError("--full or --brief and --iterations exclude each other", click.get_current_context())
     data = read_data(source)
     source = data["train"].source
     settings = {"data": fingerprint(data), "seed": seed, "note_cnn_clips": note_cnn_clips, "epsilons": epsilons,
-                "iterations": iterations or (PAPER if full else BRIEF)["iterations"], "version": drum_qtuner.__version__}
-    out = out or default_folder(data, seed, full)
+                "iterations": iterations or (BRIEF if full is False else PAPER)["iterations"], "version": drum_qtuner.__version__}
+    out = out or default_folder(data, seed, settings["iterations"] < PAPER["iterations"])
     claim_folder(out, settings)
     click.echo(f"Data: {len(data['train']):,} training clips from {source}.")
     click.echo(f"Note-CNN on {note_cnn_clips:,} clips, {len(epsilons)} Q-networks of {settings['iterations']:,} iterations; "
                f"about {minutes(settings)} min on two cores. Results go to {out}.")
-    if settings["iterations"] < PAPER["iterations"]: click.echo("The paper tuned for 500,000 iterations: that is --full.")
+    if settings["iterations"] < PAPER["iterations"]: click.echo("The paper tuned for 500,000 iterations: that is --full, the default.")
     try:
         card = learn_note_cnn(out, data, settings).card
         click.echo(f"note_cnn: loss {card['valid_loss']:.3f} nats a step on validation clips, {card['test_loss']:.3f} on test clips.")

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['WEIGHTS', 'states', 'NoteCNN', 'all_logits', 'loss', 'one_thread', 'write_tensors', 'read_tensors', 'save_checkpoint',
            'load_checkpoint', 'weights', 'adam_state', 'set_adam_state', 'class_tensor', 'new_note_cnn', 'train',
-           'save', 'load', 'pretrained', 'load_pretrained', 'generate']
+           'save', 'load', 'pretrained', 'load_pretrained', 'Listener', 'generate']
 
-# %% ../nbs/03_note_cnn.ipynb #8f4ec743
+# %% ../nbs/03_note_cnn.ipynb #354a704f
 import hashlib, json
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from .beat import Beat, REST, check_classes, write_file
 
-# %% ../nbs/03_note_cnn.ipynb #61be2e24
+# %% ../nbs/03_note_cnn.ipynb #967279a0
 def states(
     prefix:torch.Tensor, # long (batch, t): the classes of the steps so far; t may be 0
     classes:int=10, # how many classes there are
@@ -28,7 +28,7 @@ def states(
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
     return F.pad(one_hot, (steps - prefix.shape[1], 0))
 
-# %% ../nbs/03_note_cnn.ipynb #b351c6fc
+# %% ../nbs/03_note_cnn.ipynb #04a56fa5
 class NoteCNN(nn.Module):
     "Logits of what comes next: Conv1d, linear, output (section 4.2); 44,074 parameters with the paper's sizes."
     def __init__(self,
@@ -56,7 +56,13 @@ class NoteCNN(nn.Module):
         "How the model rates each next step."
         return self(states(prefix, self.classes, self.steps))
 
-# %% ../nbs/03_note_cnn.ipynb #4fd09e85
+    def listener(self,
+        n:int, # number of prefixes
+    ): # a function with the results of `scores`, for prefixes that grow by a step from call to call
+        "A fast `scores` for generation, see `Listener`; models with other scores have only those."
+        return Listener(self, n) if type(self).scores is NoteCNN.scores else self.scores
+
+# %% ../nbs/03_note_cnn.ipynb #f7f30125
 def all_logits(
     model:NoteCNN, # with any sizes
     sequence:torch.Tensor, # long (batch, t)
@@ -68,7 +74,7 @@ def all_logits(
     hidden = F.relu(F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias))
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
-# %% ../nbs/03_note_cnn.ipynb #18433434
+# %% ../nbs/03_note_cnn.ipynb #c08f0d78
 def loss(
     model:NoteCNN, # to be judged
     classes, # whole numbers (clips, steps), an array or a tensor
@@ -87,7 +93,7 @@ def one_thread():
     try: yield
     finally: torch.set_num_threads(threads)
 
-# %% ../nbs/03_note_cnn.ipynb #65c91af8
+# %% ../nbs/03_note_cnn.ipynb #e00fb0ad
 def write_tensors(
     path, # a .safetensors file
     tensors:dict, # {name: tensor or array}
@@ -111,7 +117,7 @@ def read_tensors(
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from None
 
-# %% ../nbs/03_note_cnn.ipynb #1edb7f43
+# %% ../nbs/03_note_cnn.ipynb #e3d97d33
 def save_checkpoint(
     path, # a .safetensors file; none: do nothing
     settings:dict, # that a resumed training must share
@@ -136,7 +142,7 @@ def load_checkpoint(
     for name, value in tensors.items(): parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
     return parts, card["facts"]
 
-# %% ../nbs/03_note_cnn.ipynb #84df25b9
+# %% ../nbs/03_note_cnn.ipynb #fff0dbf6
 def weights(
     module:nn.Module, # a model
 )->dict: # {name: tensor}
@@ -158,7 +164,7 @@ def set_adam_state(
     for name, value in tensors.items(): state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
-# %% ../nbs/03_note_cnn.ipynb #03c2dc3d
+# %% ../nbs/03_note_cnn.ipynb #0d0eca01
 def class_tensor(
     clips, # `Clips`, or an array of whole numbers (clips, steps)
 )->torch.Tensor: # long (clips, steps)
@@ -176,7 +182,7 @@ def new_note_cnn(
         torch.manual_seed(seed)
         return NoteCNN(**sizes)
 
-# %% ../nbs/03_note_cnn.ipynb #6e9c5343
+# %% ../nbs/03_note_cnn.ipynb #ba7291e1
 def _update(model, optimizer, classes, first_step):
     optimizer.zero_grad()
     batch_loss = loss(model, classes, first_step)
@@ -188,7 +194,7 @@ def _update(model, optimizer, classes, first_step):
 def _judge(model, valid, first_step):
     return float("nan") if valid is None else loss(model, valid, first_step).item()
 
-# %% ../nbs/03_note_cnn.ipynb #172b1786
+# %% ../nbs/03_note_cnn.ipynb #36ebdbf1
 def train(
     clips, # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None, # the same: where to find the best point; none: keep the last
@@ -229,7 +235,7 @@ def train(
     model.load_state_dict(best if valid is not None else weights(model))
     return model.eval(), pd.DataFrame(rows)
 
-# %% ../nbs/03_note_cnn.ipynb #f21671c4
+# %% ../nbs/03_note_cnn.ipynb #9da51224
 def save(
     model:NoteCNN, # or a model built on it
     path, # a .safetensors file; the card goes beside it as .json
@@ -260,7 +266,7 @@ def load(
     model.card = card
     return model.eval()
 
-# %% ../nbs/03_note_cnn.ipynb #8b05cbcc
+# %% ../nbs/03_note_cnn.ipynb #10bd9b92
 WEIGHTS = Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
 
 def pretrained()->list[str]: # such as "note_cnn" and "dqn-0.1"
@@ -274,7 +280,36 @@ def load_pretrained(
     if name not in pretrained(): raise ValueError(f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}")
     return load(WEIGHTS / f"{name}.safetensors")
 
-# %% ../nbs/03_note_cnn.ipynb #f1313da6
+# %% ../nbs/03_note_cnn.ipynb #8b77fe8b
+class Listener:
+    "What a network has heard of `n` beats that grow step by step."
+    def __init__(self, model, n):
+        self.model, self.steps, self.width = model, 0, model.steps - model.sizes["kernel"] + 1
+        self.columns = torch.cat([model.conv.weight.permute(2, 1, 0).flatten(0, 1), model.conv.bias[None]])
+        linear = model.linear.weight.unflatten(1, (-1, self.width)).permute(1, 2, 0).flip(1) # (channels, age of a pattern, hidden)
+        self.linear = linear.flatten(1).contiguous()
+        silence = torch.einsum("c,cah->ah", F.relu(model.conv.bias), linear) # patterns of the empty steps before a beat
+        self.hidden = model.linear.bias + silence.flip(0).cumsum(0).flip(0).repeat(n, 1, 1) # of this step and those to come
+
+    def pattern(self, prefix, room=0):
+        "The convolution where it ends with the newest step, or with `room` for one more."
+        first = max(0, prefix.shape[1] - self.model.sizes["kernel"] + room)
+        taps = torch.arange(self.model.sizes["kernel"] - room - prefix.shape[1] + first, self.model.sizes["kernel"] - room)
+        rows = F.pad(prefix[:, first:] + taps * self.model.classes, (1, 0), value=len(self.columns) - 1) # the bias is always picked
+        return F.embedding_bag(rows, self.columns, mode="sum")
+
+    def hear(self, prefix):
+        "Listen to the steps that are new."
+        for t in range(self.steps + 1, prefix.shape[1] + 1):
+            self.hidden = torch.cat([self.hidden[:, 1:], self.model.linear.bias.expand(len(prefix), 1, -1)], 1)
+            self.hidden += (F.relu(self.pattern(prefix[:, :t])) @ self.linear).view_as(self.hidden)
+        self.steps = prefix.shape[1]
+
+    def __call__(self, prefix):
+        self.hear(prefix)
+        return self.model.output(F.relu(self.hidden[:, 0]))
+
+# %% ../nbs/03_note_cnn.ipynb #fdeed38f
 def _first_steps(primer, n, classes, steps, rng):
     "The steps that are given: long (n, t)."
     if primer is None: return torch.from_numpy(rng.integers(classes, size=(n, 1)))
@@ -302,8 +337,9 @@ def generate(
     rng = np.random.default_rng(seed)
     sequence = _first_steps(primer, n, REST + 1, steps, rng)
     with torch.no_grad(), one_thread():
+        scores_of = model.listener(n) if hasattr(model, "listener") else model.scores
         while sequence.shape[1] < steps:
-            scores = model.scores(sequence).double()
+            scores = scores_of(sequence).double()
             if decode == "argmax": choice = scores.argmax(1)
             else: # inverse transform sampling: the first class whose cumulative probability exceeds a random number
                 cumulative = F.softmax(scores / temperature, 1).cumsum(1)

@@ -6,8 +6,8 @@
 __all__ = ['COLORS', 'HEADS', 'GHOST', 'PREVIEW_BYTES', 'PAGE_BYTES', 'MOUNT', 'named_beats', 'roll', 'Score', 'score',
            'player_script', 'Player', 'player', 'player_page']
 
-# %% ../nbs/01_playback.ipynb #16b64067
-import io, json, os, re, sys
+# %% ../nbs/01_playback.ipynb #a0ff54f9
+import io, json, os, re, sys, zlib
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from .beat import *
 from .sound import *
 
-# %% ../nbs/01_playback.ipynb #fd7b5fb4
+# %% ../nbs/01_playback.ipynb #eb609b36
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#56B4E9", "#84502A", "#A463F2", "#E69F00", "#CC79A7", "#5E46E0"] # one a drum, as in `KIT`
 
 def named_beats(
@@ -30,7 +30,7 @@ def named_beats(
     if not named: raise ValueError("there is no beat to show")
     return {str(name): beat for name, beat in named.items()}
 
-# %% ../nbs/01_playback.ipynb #c2ec4234
+# %% ../nbs/01_playback.ipynb #53508de7
 def _draw_roll(ax, beat, title):
     "One beat: a bar for each stroke, harder ones darker."
     from matplotlib.colors import to_rgba
@@ -52,7 +52,7 @@ def _draw_heat(ax, heat, label):
     ax.tick_params(length=0, labelsize=7)
     ax.spines[:].set_visible(False)
 
-# %% ../nbs/01_playback.ipynb #08ca0f82
+# %% ../nbs/01_playback.ipynb #ca146afa
 def roll(
     beats, # a `Beat`, or a list or dict of them
     heat=None, # (steps, rows) numbers to show below; for several beats a list or dict of such arrays
@@ -78,7 +78,7 @@ def roll(
     plt.close(fig) # the caller shows it, once
     return fig
 
-# %% ../nbs/01_playback.ipynb #957bf5f6
+# %% ../nbs/01_playback.ipynb #81d5682a
 HEADS = ["F4 normal", "C5 normal", "E5 normal", "D5 normal", "A4 normal", "G5 circle-x", "G5 x", "A5 x", "F5 x"] # line and note head of each drum
 GHOST = 50 # softer strokes on a skin are written in brackets
 
@@ -104,7 +104,7 @@ def _voice(velocity, drums, stem):
             voice[-1].quarterLength, voice[-1].stemDirection = (until - step) / 4, stem
     return voice
 
-# %% ../nbs/01_playback.ipynb #8172f5dd
+# %% ../nbs/01_playback.ipynb #3c3cf026
 def _sheet(beat):
     "The beat as a music21 score."
     from music21 import bar, clef, instrument, metadata, meter, stream, tempo
@@ -122,7 +122,7 @@ def _sheet(beat):
     sheet.metadata = metadata.Metadata(title="Drums")
     return sheet
 
-# %% ../nbs/01_playback.ipynb #19c1ac64
+# %% ../nbs/01_playback.ipynb #c3e3cabf
 class Score:
     "A drum chart: in a notebook, shows itself."
     def __init__(self, xml, bpm): self.xml, self.bpm = xml, bpm
@@ -153,7 +153,7 @@ def score(
     xml = GeneralObjectExporter(_sheet(beat)).parse().decode()
     return Score(re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", xml), round(beat.bpm, 2)) # the same beat, the same file
 
-# %% ../nbs/01_playback.ipynb #454817ca
+# %% ../nbs/01_playback.ipynb #3eb9b57c
 def _place(position):
     "Where a step, or a point between two, is drawn: 20 a step, 4 more after each beat, 6 more after each bar."
     return 20 * position + 4 * (position // 4) + 6 * (position // STEPS_PER_BAR)
@@ -173,7 +173,22 @@ def _grid(beat):
     return (f'<svg role="img" aria-label="Strokes: {", ".join(counts) or "none"}" viewBox="-9 0 {width + 11} {height}" preserveAspectRatio="none" '
             f'stroke-width="4" stroke-linejoin="round" style="display:block;width:100%;height:{height}px">{"".join(paths)}</svg>')
 
-# %% ../nbs/01_playback.ipynb #85b1f18b
+# %% ../nbs/01_playback.ipynb #db491cf3
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+def _same_number(ogg):
+    "The Ogg file with the number DRUM in place of a random one."
+    ogg, begin = bytearray(ogg), 0
+    while begin < len(ogg):
+        lacing = ogg[begin + 27:begin + 27 + ogg[begin + 26]]
+        end = begin + 27 + len(lacing) + sum(lacing)
+        ogg[begin + 14:begin + 18], ogg[begin + 22:begin + 26] = b"DRUM", bytes(4)
+        checksum = zlib.crc32(ogg[begin:end].translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+        ogg[begin + 22:begin + 26] = int(f"{checksum:032b}"[::-1], 2).to_bytes(4, "little")
+        begin = end
+    return bytes(ogg)
+
+# %% ../nbs/01_playback.ipynb #a18919a5
 PREVIEW_BYTES = 1_700 # of base64 for a second of sound
 
 def _audio(beat, room):
@@ -189,10 +204,10 @@ def _audio(beat, room):
     file = io.BytesIO()
     soundfile.write(file, sound, 24_000, format="OGG", subtype="OPUS", compression_level=1.0)
     label = "" if whole else f"<small>the first {seconds:.1f} seconds</small>"
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(_same_number(file.getvalue())).decode()
     return f'<div class="dq-audio"><audio controls preload="none" style="max-width:100%" src="data:audio/ogg;base64,{data}"></audio>{label}</div>'
 
-# %% ../nbs/01_playback.ipynb #db397ed6
+# %% ../nbs/01_playback.ipynb #acede777
 PAGE_BYTES = 10_000 # that a beat may add to a page
 MOUNT = "<script>{let D=globalThis.drumQtuner??={};(D.queue??=[]).push(document.currentScript.parentNode);D.mount?.()}</script>"
 
@@ -211,7 +226,7 @@ def _figure(title, beat):
     heard = _audio(beat, PAGE_BYTES - 300 - len(seen) - len(told))
     return f'<figure class="dq-player tex2jax_ignore mathjax_ignore" style="margin:0 0 12px;min-width:0;max-width:100%">{seen}{heard}{told}</figure>'
 
-# %% ../nbs/01_playback.ipynb #5d8857e1
+# %% ../nbs/01_playback.ipynb #060dd4e9
 def player_script()->str: # JavaScript
     "The kit, the sounds and the player: what a page needs once."
     assets = files("drum_qtuner") / "assets"
@@ -219,7 +234,7 @@ def player_script()->str: # JavaScript
     given = dict(color=COLORS, names=[[drum.short, drum.name] for drum in KIT], css=css)
     return f"Object.assign(globalThis.drumQtuner??={{}},{json.dumps(given)},{{kit:{kit_json()}}});\n{sound}\n{player}"
 
-# %% ../nbs/01_playback.ipynb #96248f50
+# %% ../nbs/01_playback.ipynb #dba1588f
 _carried = {} # the cell of this session whose output carries the script, and its run
 
 def _carries():
@@ -233,7 +248,7 @@ def _carries():
     if again: _carried["run"] = run
     return again
 
-# %% ../nbs/01_playback.ipynb #6c099f67
+# %% ../nbs/01_playback.ipynb #403d6ea7
 class Player:
     "Beats that can be heard: in a notebook, shows itself."
     def __init__(self, beats): self.beats = named_beats(beats)
@@ -254,7 +269,7 @@ def player(
     "Hear beats: play, loop, tempo, volume, metronome, and each as MIDI and WAV."
     return Player(beats)
 
-# %% ../nbs/01_playback.ipynb #45bac09e
+# %% ../nbs/01_playback.ipynb #1fcb1983
 def player_page(
     beats, # a `Beat`, or a list or dict of them
     title:str="Beats", # of the page

@@ -7,24 +7,24 @@ __all__ = ['RATE', 'FALL', 'SOURCES', 'BASS', 'SNARE', 'CRASH', 'RIDE', 'SOUNDS'
            'biquad', 'squares', 'modes', 'tom', 'hat', 'layers', 'strike', 'beat_data', 'render', 'wav',
            'soundfont_strike', 'kit_json']
 
-# %% ../nbs/00a_sound.ipynb #f8b1acea
+# %% ../nbs/00a_sound.ipynb #3447b931
 import io, json
 from functools import cache, lru_cache, partial
 import numpy as np
 from .beat import Beat, KIT, TICKS_PER_STEP, write_file
 
-# %% ../nbs/00a_sound.ipynb #b42755c9
+# %% ../nbs/00a_sound.ipynb #5d821086
 RATE = 44_100 # samples a second
 FALL = np.log(1000) # 60 dB, as a natural logarithm
 
-# %% ../nbs/00a_sound.ipynb #e64679dc
+# %% ../nbs/00a_sound.ipynb #4c8b4a26
 def tone(samples, rate, hz, sweep, **_):
     "Sine waves that begin `sweep[0]` times too high and settle on `hz` like exp(-t / sweep[1])."
     t = np.arange(samples) / rate
     bent = t + (sweep[0] - 1) * sweep[1] * (1 - np.exp(-t / sweep[1]))
     return sum(np.sin(2 * np.pi * f * bent) for f in hz) / len(hz)
 
-# %% ../nbs/00a_sound.ipynb #edc0dce5
+# %% ../nbs/00a_sound.ipynb #1178f5d9
 def white_noise(
     samples:int, # how many
     seed:int, # same seed, same noise
@@ -39,7 +39,7 @@ def noise(samples, rate, seed, **_):
     "A layer of white noise."
     return white_noise(samples, seed)
 
-# %% ../nbs/00a_sound.ipynb #71d2e912
+# %% ../nbs/00a_sound.ipynb #0e207f37
 def biquad(
     kind:str, # "lowpass", "highpass" or "bandpass"
     hz:float, # corner or centre
@@ -54,7 +54,7 @@ def biquad(
                      bandpass=[alpha, 0, -alpha])[kind]
     return np.array(numerator) / (1 + alpha), np.array([1 + alpha, -2 * cos, 1 - alpha]) / (1 + alpha)
 
-# %% ../nbs/00a_sound.ipynb #152432e7
+# %% ../nbs/00a_sound.ipynb #1f3fa167
 def squares(samples, rate, hz, **_):
     "Square waves, one for each pitch in `hz`."
     n = np.arange(samples)
@@ -75,7 +75,7 @@ def modes(samples, rate, hz, count, ring, seed, **_):
 
 SOURCES = dict(tone=tone, noise=noise, squares=squares, modes=modes)
 
-# %% ../nbs/00a_sound.ipynb #390956dc
+# %% ../nbs/00a_sound.ipynb #feb1a55a
 BASS = dict(level=1.3, length=.5, layers=[
     dict(source="tone", level=1, touch=1.3, attack=.001, decay=.46, hz=[49], sweep=[5, .018]), # the skin
     dict(source="tone", level=.35, touch=1.8, decay=.09, hz=[98, 155], sweep=[2.5, .012]), # the shell
@@ -95,7 +95,7 @@ def tom(hz, decay, level):
         dict(source="tone", level=.45, touch=1.7, decay=decay / 3, hz=[1.594 * hz, 2.136 * hz], sweep=[1.5, .035]),
         dict(source="noise", level=.9, touch=2.4, decay=.07, seed=4, filters=[["bandpass", 2000, .4]])])
 
-# %% ../nbs/00a_sound.ipynb #6e26242d
+# %% ../nbs/00a_sound.ipynb #69186023
 def hat(decay, level):
     "Six squares and noise with the lows cut off; open and closed differ in `decay` alone."
     return dict(level=level, length=1.15 * decay, layers=[
@@ -120,7 +120,7 @@ RIDE = dict(level=.28, length=1.9, layers=[
 
 SOUNDS = [BASS, SNARE, tom(168, .65, .78), tom(122, .8, .9), tom(90, .95, 1.05), hat(1.15, .3), hat(.17, .5), CRASH, RIDE]
 
-# %% ../nbs/00a_sound.ipynb #7172b3bc
+# %% ../nbs/00a_sound.ipynb #fcc3f66f
 FADE = 0.02 # seconds in which every sound fades to nothing at its end
 
 @cache
@@ -141,7 +141,7 @@ def layers(
     rows = np.array(rows) * np.minimum((sound["length"] - t) / FADE, 1)
     return (rows * (sound["level"] / np.abs(rows.sum(0)).max())).astype(np.float32)
 
-# %% ../nbs/00a_sound.ipynb #95dc0b73
+# %% ../nbs/00a_sound.ipynb #50a1380e
 @lru_cache(256)
 def strike(
     drum:int, # 0..8, as in `KIT`
@@ -157,7 +157,7 @@ def strike(
     wave.flags.writeable = False
     return wave
 
-# %% ../nbs/00a_sound.ipynb #c5ee5aa4
+# %% ../nbs/00a_sound.ipynb #d410a3c8
 def beat_data(
     beat:Beat, # any beat
     title:str="", # what it is called
@@ -181,7 +181,7 @@ def _strokes(beats, rate):
         start += _sample(beat.steps * TICKS_PER_STEP, beat.bpm, rate)
     return sorted(strokes), start
 
-# %% ../nbs/00a_sound.ipynb #b8e76f97
+# %% ../nbs/00a_sound.ipynb #eb31cc7a
 CHOKE = 0.005 # seconds in which a closed hi-hat silences an open one
 
 def _choke(wave, at, closed, ring, rate):
@@ -199,7 +199,7 @@ def _add(mix, at, wave):
         mix[at:at + len(part)] += part
         wave, at = wave[len(part):], 0
 
-# %% ../nbs/00a_sound.ipynb #cd764221
+# %% ../nbs/00a_sound.ipynb #2cbbbfba
 def render(
     beats, # a `Beat`, or several that follow one another
     loops:int=1, # how often they are played
@@ -222,7 +222,7 @@ def render(
         _add(mix, early + at, wave)
     return np.tanh(mix).astype(np.float32)
 
-# %% ../nbs/00a_sound.ipynb #69c24b61
+# %% ../nbs/00a_sound.ipynb #8d3c1434
 def wav(
     beat:Beat, # any beat
     path=None, # a file to write as well
@@ -235,7 +235,7 @@ def wav(
     if path is not None: write_file(path, file.getvalue())
     return file.getvalue()
 
-# %% ../nbs/00a_sound.ipynb #aac6e017
+# %% ../nbs/00a_sound.ipynb #890f093d
 @lru_cache(256)
 def soundfont_strike(
     drum:int, # 0..8, as in `KIT`
@@ -265,7 +265,7 @@ def soundfont_strike(
     wave.flags.writeable = False
     return wave
 
-# %% ../nbs/00a_sound.ipynb #470a5f43
+# %% ../nbs/00a_sound.ipynb #0359f462
 def kit_json()->str: # a JSON object
     "The kit for `sound.js`, which wants it in `drumQtuner.kit`."
     kit = dict(sounds=SOUNDS, choke=CHOKE, fade=FADE, pitches=[drum.pitch for drum in KIT])

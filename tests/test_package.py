@@ -14,8 +14,9 @@ import drum_qtuner
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for path in ROOT.glob("drum_qtuner/*.py") if not path.name.startswith("_"))
 EXTRAS = ["tfds", "sweep", "soundfont"]
-IMPORTED_AS = {"scikit-learn": "sklearn", "pyfluidsynth": "fluidsynth", "tensorflow-datasets": "tensorflow_datasets"}
-USED_BY_OTHERS = {"pyarrow"}  # with it pandas reads and writes Parquet
+IMPORTED_AS = {"scikit-learn": "sklearn", "pyfluidsynth": "fluidsynth", "tensorflow-datasets": "tensorflow_datasets",
+               "ipython": "IPython"}
+USED_BY_OTHERS = {"pyarrow", "ipywidgets"}  # pandas reads and writes Parquet with the one, anywidget stands on the other
 HEAVY = {"torch", "numba", "music21", "verovio", "sklearn", "ray", "ipywidgets", "anywidget", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "tensorflow", "tensorflow_datasets"}
 
 

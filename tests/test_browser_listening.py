@@ -1,0 +1,231 @@
+"""The listening test taken in a browser: from the page, from the widget in JupyterLab, and both pooled."""
+import json
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pyloudnorm
+import pytest
+
+from browser import recorded, start_recording
+from test_listening import SMALL, some_beats, small
+from drum_qtuner.beat import Beat
+from drum_qtuner.listening import *  # noqa: F403
+from drum_qtuner.sound import render
+
+TRIALS = len(SMALL.trials("x"))
+COUNT = ".dql-count"
+
+
+def begin(page, nickname):
+    page.get_by_label("Your nickname").fill(nickname)
+    page.locator(".dql-intro").get_by_role("button", name="Start").click()
+    page.wait_for_selector(".dql-trial:visible, .dql-end:visible")
+
+
+def hear_both(page, keys="12"):
+    for i, key in enumerate(keys):
+        page.keyboard.press(key)
+        page.locator(".dql-heard").nth(i).get_by_text("heard").wait_for()
+
+
+def answer_all(page, choices: str, keys="12"):
+    "Take the test by keyboard; `choices` has l (first), r (second) or n (none) for each trial."
+    arrows = dict(l="ArrowLeft", r="ArrowRight", n="ArrowDown")
+    for choice in choices:
+        before = page.locator(COUNT).inner_text()
+        hear_both(page, keys)
+        page.keyboard.press(arrows[choice])
+        page.keyboard.press("Enter")
+        page.wait_for_function("before => !document.querySelector('.dql-end').hidden || document.querySelector('.dql-count').innerText !== before", arg=before)
+
+
+def saved(page, path: Path) -> Path:
+    with page.expect_download() as download: page.get_by_role("button", name="Save my answers").click()
+    download.value.save_as(path / download.value.suggested_filename)
+    return path / download.value.suggested_filename
+
+
+def test_a_whole_test_on_the_page(open_page, tmp_path):
+    page = open_page(listening_page(SMALL, tmp_path / "key" / "test.html"))
+    begin(page, " Ann ")
+    assert page.locator(COUNT).inner_text() == "Practice, not counted"
+    choices = "lrrlr"
+    answer_all(page, choices)
+    page.reload()  # the computer was switched off
+    begin(page, "ann")
+    assert page.locator(COUNT).inner_text() == f"Pair {len(choices)} of {TRIALS - 1}"
+    choices += "lrlr"
+    answer_all(page, choices[5:], keys="ab")
+    path = saved(page, tmp_path)
+    assert path.name == "rater-ann.jsonl" and path.name in page.locator(".dql-told").inner_text()
+    expected = [answer_line(SMALL, "ann", trial, dict(l="first", r="second")[choice]) for trial, choice in enumerate(choices)]
+    given = [json.loads(line) for line in path.read_text().splitlines()]
+    for row, line in zip(given, expected, strict=True):
+        assert row.pop("seconds") >= 2 * .5
+        assert row == {k: v for k, v in json.loads(line).items() if k != "seconds"}
+    answers, rejected = pool(path, tmp_path / "key" / "test.key.json")
+    assert len(answers) == TRIALS and rejected.empty and not answers["simulated"].any()
+    page.get_by_role("button", name="Next listener").click()
+    begin(page, "bob")
+    assert page.locator(COUNT).inner_text() == "Practice, not counted"
+
+
+def test_by_mouse_with_ties(open_page, tmp_path):
+    plan = small(ties=True)
+    page = open_page(listening_page(plan))
+    begin(page, "cleo")
+    prefer = page.get_by_role("button", name="I prefer 2")
+    assert prefer.is_disabled() and page.get_by_role("button", name="Next").is_disabled()
+    page.keyboard.press("ArrowRight")
+    assert prefer.get_attribute("aria-pressed") == "false"  # not before both were heard
+    for i in (1, 2):
+        page.get_by_role("button", name=f"Beat {i}: listen").click()
+        page.locator(".dql-heard").nth(i - 1).get_by_text("once").wait_for()
+    page.get_by_role("button", name="Beat 1: listen again").click()
+    page.get_by_role("button", name="Beat 1: stop").click()  # not to the end: does not count
+    page.keyboard.press("Space")
+    page.locator(".dql-heard").first.get_by_text("twice").wait_for()
+    prefer.click()
+    page.get_by_role("button", name="No preference").click()
+    assert prefer.get_attribute("aria-pressed") == "false"
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("Pair 1 of").wait_for()
+    row = json.loads(saved(page, tmp_path).read_text())
+    assert (row["answer"], row["plays"]) == ("none", [2, 1])
+
+
+def test_only_one_beat_sounds_and_a_player_stops_it(open_page):
+    page = open_page(listening_page(small(bpm=40)))
+    begin(page, "dora")
+    page.keyboard.press("1")
+    page.get_by_role("button", name="Beat 1: stop").wait_for()
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Beat 2: stop").wait_for()
+    assert page.get_by_role("button", name="stop").count() == 1
+    page.evaluate("beat => new drumQtuner.Transport({beat}).start()", dict(steps=16, bpm=120, notes=[]))
+    assert page.get_by_role("button", name="stop").count() == 0
+
+
+def test_what_is_heard_is_what_python_renders_and_equally_loud(open_page):
+    soft, loud = Beat.from_classes([6, 9, 9, 9] * 8), Beat.from_classes([0, 1, 0, 1] * 8)
+    plan = design({"soft": [soft], "loud": [loud]}, [soft], beats=1, bpm=400, sheets=1)
+    page = open_page(listening_page(plan))
+    drawn = page.evaluate("beats => beats.map(beat => Array.from(drumQtuner.render(beat), x => x * beat.gain))", list(plan.beats))
+    for beat, samples in zip(plan.beats, drawn):
+        classes = np.full(32, 9)
+        for step, drum, *_ in beat["notes"]: classes[step] = drum
+        assert np.abs(np.array(samples) - beat["gain"] * render(Beat.from_classes(classes, 400))).max() < 1e-5
+    begin(page, "emma")
+    levels = []
+    start_recording(page)
+    for _ in range(3):
+        hear_both(page)
+        page.wait_for_timeout(300)
+        for key in "12":
+            start = page.evaluate("drumQtuner.context.currentTime")
+            page.keyboard.press(key)
+            page.get_by_role("button", name=f"Beat {key}: stop").wait_for()
+            page.get_by_role("button", name=f"Beat {key}: listen again").wait_for()
+            page.wait_for_timeout(400)
+            rate, samples = recorded(page)
+            levels.append(pyloudnorm.Meter(rate).integrated_loudness(samples[int(start * rate):].astype(float)))
+        page.keyboard.press("ArrowLeft"), page.keyboard.press("Enter")
+        page.wait_for_timeout(100)
+    assert np.ptp(levels) < 1, levels
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "<img src=x onerror=alert(1)>", "Jürgen", "x" * 30])
+def test_a_bad_nickname_is_refused_with_a_reason(open_page, name):
+    page = open_page(listening_page(SMALL))
+    page.get_by_label("Your nickname").fill(name)
+    page.keyboard.press("Enter")
+    assert "up to 24 letters" in page.get_by_role("alert").inner_text()
+    assert page.locator("img").count() == 0 and page.evaluate("localStorage.length") == 0
+
+
+def test_where_the_browser_keeps_nothing_the_test_can_still_be_taken(open_page, tmp_path):
+    html = listening_page(SMALL).replace("<title>", "<script>Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})</script><title>", 1)
+    page = open_page(html)
+    begin(page, "finn")
+    answer_all(page, "lrl")
+    page.get_by_role("button", name="Save").wait_for()
+    assert len(pool(saved(page, tmp_path), SMALL)[0]) == 3
+
+
+def test_nobody_sees_whose_a_beat_is(open_page):
+    page = open_page(listening_page(SMALL))
+    begin(page, "gina")
+    for _ in range(2):
+        seen = page.evaluate("document.body.querySelector('.dql-test').outerHTML + document.title")
+        for name in (*SMALL.models, "random", "human", "b0"): assert name not in seen
+        answer_all(page, "l")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1200])
+def test_fits_and_can_be_read(open_page, width, scheme):
+    page = open_page(listening_page(small(ties=True)), width=width, scheme=scheme)
+    for screen in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        small_buttons = page.evaluate("[...document.querySelectorAll('.dql-test button:not(.dql-link)')].filter(b => b.offsetParent && b.offsetHeight < 44).length")
+        assert small_buttons == 0
+        if screen == 0: begin(page, "hal")
+    hear_both(page)
+    page.keyboard.press("ArrowLeft")
+    chosen = page.get_by_role("button", name="I prefer 1")
+    chosen.hover()
+    assert chosen.evaluate("b => getComputedStyle(b).color + getComputedStyle(b).backgroundColor") == "rgb(255, 255, 255)rgb(0, 114, 178)"
+
+
+NOTEBOOK = ["import sys; sys.path.insert(0, 'TESTS')\nfrom test_listening import SMALL\nfrom drum_qtuner.listening import ListeningTest", "ListeningTest(SMALL, 'answers')"]
+
+
+@pytest.mark.xdist_group("lab")
+def test_a_whole_test_in_jupyterlab_pooled_with_the_pages(open_page, lab, tmp_path):
+    from playwright.sync_api import expect
+    address, folder = lab
+    cells = [nbformat.v4.new_code_cell(source.replace("TESTS", str(Path(__file__).parent))) for source in NOTEBOOK]
+    kernel = dict(display_name="python3", language="python", name="python3")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)), folder / "listen.ipynb")
+    page = open_page(url=f"{address}/lab/tree/listen.ipynb?token=drums")
+    page.set_default_timeout(90_000)
+    code = page.locator(".jp-CodeCell")
+
+    def run_both():
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+        for number in (0, 1):
+            prompt = code.nth(number).locator(".jp-InputPrompt")
+            before = prompt.inner_text()
+            for _ in range(20):  # while JupyterLab is still opening the kernel it may lose a key
+                prompt.click()
+                page.keyboard.press("Control+Enter")
+                page.wait_for_timeout(500)
+                expect(prompt).not_to_have_text("[*]:", timeout=90_000)
+                if prompt.inner_text() not in (before, "[ ]:"): break
+        page.wait_for_selector(".dql-intro:visible")
+
+    run_both()
+    begin(page, "iris")
+    answer_all(page, "lrl", keys="ab")
+    path = folder / "answers" / "rater-iris.jsonl"
+    assert [json.loads(line)["answer"] for line in path.read_text().splitlines()] == ["first", "second", "first"]
+
+    page.locator(".jp-InputPrompt").first.click()  # a new kernel
+    page.keyboard.press("0"), page.keyboard.press("0")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.wait_for_timeout(2000)
+    run_both()
+    begin(page, "iris")
+    assert page.locator(COUNT).inner_text() == f"Pair 3 of {TRIALS - 1}"
+    answer_all(page, "l" * (TRIALS - 3))
+    assert "Your answers are saved." in page.locator(".dql-told").inner_text()
+    assert code.count() == 2 and page.locator(".jp-MarkdownCell").count() == 0  # the test's keys did not reach JupyterLab
+
+    other = open_page(listening_page(SMALL))
+    begin(other, "jack")
+    answer_all(other, "r" * TRIALS)
+    saved(other, folder / "answers")
+    answers, rejected = pool(folder / "answers")
+    assert rejected.empty and answers.groupby("rater").size().to_dict() == dict(iris=TRIALS, jack=TRIALS)
+    assert np.isfinite(strengths(answers, draws=20).to_numpy()).all() and counts(answers)["preferred"].sum() == 12

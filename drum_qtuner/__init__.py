@@ -14,6 +14,8 @@ _names = {
     "note_cnn": ["NoteCNN", "train", "generate", "save", "load", "load_pretrained"],
     "dqn_tuning": ["QNetwork", "tune"],
     "fast_tuning": ["fast_tune", "fast_tune_many", "tune_many"],
+    "panel": ["evaluate"],
+    "listening": ["ListeningTest"],
     "studio": ["Studio"],
     "sweeps": ["sweep"],
 }

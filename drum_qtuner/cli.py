@@ -4,19 +4,19 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF', 'CAPTIONS', 'Commands', 'main', 'read_data',
-           'describe_data', 'load_model', 'write_beats', 'generate_beats', 'evaluate', 'fingerprint', 'kind_of_data',
-           'claim_folder', 'model_path', 'checkpoint_path', 'learn_note_cnn', 'tune_one', 'tune_all', 'make_beats',
-           'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model', 'write_report',
-           'Epsilons', 'default_folder', 'minutes', 'run']
+           'describe_data', 'load_model', 'write_beats', 'generate_beats', 'read_folders', 'evaluate', 'fingerprint',
+           'kind_of_data', 'claim_folder', 'model_path', 'checkpoint_path', 'learn_note_cnn', 'tune_one', 'tune_all',
+           'make_beats', 'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model',
+           'write_report', 'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #1c32e767
+# %% ../nbs/13_cli.ipynb #e29433dc
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #1410de82
+# %% ../nbs/13_cli.ipynb #8e94f7ab
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #30984517
+# %% ../nbs/13_cli.ipynb #40a2b9ac
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #c6def686
+# %% ../nbs/13_cli.ipynb #db74d84e
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #69becd67
+# %% ../nbs/13_cli.ipynb #9e3a76ed
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #f85c7255
+# %% ../nbs/13_cli.ipynb #a79eee73
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -93,7 +93,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-# %% ../nbs/13_cli.ipynb #ea51b2ef
+# %% ../nbs/13_cli.ipynb #8fb19610
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -107,7 +107,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #c1118e5e
+# %% ../nbs/13_cli.ipynb #8e5cef84
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -135,21 +135,50 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #c3a37287
+# %% ../nbs/13_cli.ipynb #b05ee18e
+def read_folders(
+    files, # paths of MIDI files
+)->dict: # {folder: its beats}; by its own name where that tells it from the others
+    "The beats in some MIDI files, by folder."
+    from drum_qtuner.beat import Beat
+    parents = sorted({path.parent for path in files})
+    short = len({parent.name for parent in parents}) == len(parents)
+    names = {parent: parent.name if short and parent.name else parent.as_posix() for parent in parents}
+    folders = {name: [] for name in names.values()}
+    for path in files: folders[names[path.parent]].append(Beat.from_midi(path))
+    return folders
+
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def evaluate(files):
-    """Count what the beats in MIDI files are like, a row for each folder.
+@data_option
+@click.option("--final", is_flag=True, help="Compare with test clips. Without it validation clips are used, for as long as you still choose.")
+@click.option("--poly", is_flag=True, help="Look at all drums of a step. Without it only at the loudest, in real clips too.")
+@click.option("--fast", is_flag=True, help="Leave out the two-sample test, which takes most of the time.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for panel.csv and panel.png.")
+@click.option("--overwrite", is_flag=True, help="Write over files that are there already.")
+@seed_option
+def evaluate(files, source, final, poly, fast, out, overwrite, seed):
+    """Put the beats in MIDI files beside real ones, a column for each folder.
 
-    Example:  drum_qtuner evaluate runs/groove-seed0/beats/*/*.mid
+    Example:  drum_qtuner evaluate runs/groove-seed0/beats/*/*.mid --out panel/
     """
-    from drum_qtuner.beat import Beat
-    from drum_qtuner.evaluation import describe
-    folders = {}
-    for path in files: folders.setdefault(path.parent.as_posix(), []).append(Beat.from_midi(path))
-    click.echo(describe(folders).to_string(float_format="{:.2f}".format))
+    from drum_qtuner.beat import write_file
+    from drum_qtuner.panel import evaluate, panel_table, plot_panel
+    from drum_qtuner.preprocessing import load_clips
+    paths = [Path(out) / name for name in ("panel.csv", "panel.png")] if out else []
+    there = [path for path in paths if path.exists()]
+    if there and not overwrite: raise ValueError(f"{there[0]} is there already: choose another folder with --out, or say --overwrite")
+    folders, clips = read_folders(files), load_clips(source, split="all", verbose=False)
+    panel = evaluate(folders, clips, final=final, mono=not poly, fast=fast, seed=seed)
+    click.echo(f"Data: {clips.source}; {panel['beats'].iloc[0]} beats of each folder beside {'test' if final else 'validation'} clips.")
+    if not (panel["part"] == "two-sample").any(): click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
+    click.echo(panel_table(panel).to_string())
+    click.echo("± half of a 95% interval; * the interval does not touch that of real clips.")
+    if out:
+        plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
+        for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())): click.echo(write_file(path, data))
 
-# %% ../nbs/13_cli.ipynb #c71a96b9
+# %% ../nbs/13_cli.ipynb #34bd8588
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -183,7 +212,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #cae17eec
+# %% ../nbs/13_cli.ipynb #692e0699
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -214,7 +243,7 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #565eea79
+# %% ../nbs/13_cli.ipynb #cdbcbc40
 def tune_one(
     out, # the folder of the run
     epsilon:float, # its exploration rate
@@ -236,7 +265,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #b30c4824
+# %% ../nbs/13_cli.ipynb #1f0038b2
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -259,7 +288,7 @@ def tune_all(
             stopped.set()
             for job in running: job.cancel()
 
-# %% ../nbs/13_cli.ipynb #887bae26
+# %% ../nbs/13_cli.ipynb #385960af
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -271,7 +300,7 @@ def make_beats(
     sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
     return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #dcb3a956
+# %% ../nbs/13_cli.ipynb #7cf67d49
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -290,7 +319,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #b49a3cdd
+# %% ../nbs/13_cli.ipynb #f1444fad
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -308,7 +337,7 @@ def make_table(
     head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #7073d5ca
+# %% ../nbs/13_cli.ipynb #90b15616
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000}
 
@@ -326,7 +355,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #7e2dbe26
+# %% ../nbs/13_cli.ipynb #5241ade8
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -340,7 +369,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, script=player_script(), **content)
 
-# %% ../nbs/13_cli.ipynb #903c387e
+# %% ../nbs/13_cli.ipynb #cb4ae493
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -354,7 +383,7 @@ def describe_model(name):
     if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #63616a7a
+# %% ../nbs/13_cli.ipynb #edfd96b9
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -385,7 +414,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #9bd897b5
+# %% ../nbs/13_cli.ipynb #56fffb4e
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -406,7 +435,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-brief' if brief else ''}"
 
-# %% ../nbs/13_cli.ipynb #db6a7e96
+# %% ../nbs/13_cli.ipynb #cbbc3a06
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -415,7 +444,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #65cc166e
+# %% ../nbs/13_cli.ipynb #8de7abfa
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")

@@ -275,12 +275,6 @@ def test_generate_takes_a_model_of_a_run(finished):
     assert f"{len(played)} distinct" in result.stdout and "argmax" in result.stdout
 
 
-def test_evaluate_has_a_row_for_each_folder(finished):
-    files = " ".join(path.as_posix() for path in sorted(Path("finished/beats").glob("*/*.mid")))
-    rows = drum_qtuner(f"evaluate {files}").stdout.splitlines()
-    assert [row.split()[:2] for row in rows[1:]] == [[f"finished/beats/{name}", "10"] for name in ("dqn-0.1", "dqn-0.1-sampled", "dqn-0.5", "dqn-0.5-sampled", "note_cnn")]
-
-
 class Page(HTMLParser):
     "All elements of a page with their attributes."
     def __init__(self, text):

@@ -1,0 +1,79 @@
+"""The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from drum_qtuner.beat import Beat
+from drum_qtuner.cli import main
+
+pytestmark = pytest.mark.xdist_group("cli_evaluate")  # one worker: the tests share a folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    "A new working folder with two folders of beats in it."
+    folder, rng = tmp_path_factory.mktemp("evaluate"), np.random.default_rng(0)
+    for number in range(12):
+        Beat.from_classes(rng.integers(0, 10, 32)).to_midi(folder / f"chance/{number:02}.mid")
+        Beat.from_classes([6] * 32).to_midi(folder / f"loops/{number:02}.mid")
+    Beat.from_classes([6] * 64).to_midi(folder / "long/01.mid")
+    Beat.from_classes([6] * 64).to_midi(folder / "long/02.mid")
+    (folder / "broken.mid").write_bytes(b"MThd")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DRUM_QTUNER_CACHE", str(folder / "cache"))
+        yield folder
+
+
+def evaluate(line: str):
+    return CliRunner().invoke(main, ["evaluate", *shlex.split(line), "--data", "starter"], prog_name="drum_qtuner")
+
+
+def files(folder, *names):
+    return " ".join(path.relative_to(folder).as_posix() for name in names for path in sorted(folder.glob(f"{name}/*.mid")))
+
+
+def fails(result, *words):
+    "Exit status 2, nothing but one line on the error stream, and the words in it."
+    assert result.exit_code == 2, result.output
+    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
+    for word in words: assert word in result.stderr
+
+
+def test_table_and_files(folder):
+    result = evaluate(files(folder, "chance", "loops") + " --out panel")
+    assert result.exit_code == 0, result.output
+    assert "starter corpus; 12 beats of each folder beside validation clips" in result.stdout and "needs 40 beats" in result.stdout
+    panel = pd.read_csv(folder / "panel/panel.csv")
+    assert panel["set"].unique().tolist() == ["real", "chance", "loops", "random"]
+    distinct = panel[panel["figure"] == "distinct beats"].set_index("set")["value"]
+    assert distinct["loops"] == pytest.approx(1 / 12) and distinct["chance"] == 1
+    assert (folder / "panel/panel.png").read_bytes().startswith(b"\x89PNG")
+    for figure in panel["figure"].unique(): assert figure in result.stdout
+
+
+def test_files_are_not_written_over_unasked(folder):
+    before = (folder / "panel/panel.csv").read_bytes()
+    fails(evaluate(files(folder, "chance") + " --out panel"), "is there already", "--overwrite")
+    assert (folder / "panel/panel.csv").read_bytes() == before
+    assert evaluate(files(folder, "chance", "loops") + " --out panel --overwrite").exit_code == 0
+    assert (folder / "panel/panel.csv").read_bytes() == before  # same seed, same panel
+
+
+def test_final_looks_at_test_clips(folder):
+    result = evaluate(files(folder, "chance") + " --final --fast --seed 3")
+    assert result.exit_code == 0 and "beside test clips" in result.stdout and "No two-sample test.\n" in result.stdout
+
+
+def test_poly(folder):
+    assert evaluate(files(folder, "loops") + " --poly --fast").exit_code == 0
+
+
+@pytest.mark.parametrize("line, words", [("", ["FILES"]), ("nowhere.mid", ["nowhere.mid"]), ("broken.mid", ["broken.mid"]),
+                                         ("chance/00.mid", ["at least two"]), ("long/01.mid long/02.mid", ["long", "64 steps"])])
+def test_mistakes(folder, line, words):
+    fails(evaluate(line), *words)

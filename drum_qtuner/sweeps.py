@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['settings_of', 'tuning_run', 'sweep']
 
-# %% ../nbs/12_sweeps.ipynb #2b381357
-import functools, io, json, os, time
+# %% ../nbs/12_sweeps.ipynb #d3d19d37
+import io, json, os, time
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from .note_cnn import load_pretrained, train
 from .fast_tuning import fast_tune
 from .evaluation import describe, greedy_beats, greedy_reward
 
-# %% ../nbs/12_sweeps.ipynb #478b2683
+# %% ../nbs/12_sweeps.ipynb #202a716b
 def settings_of(
     space, # {name: list of values}, or a list of such; with `samples`, values may be scipy distributions
     samples:int=None, # how many settings to draw at random; none: the whole grid
@@ -28,15 +28,18 @@ def settings_of(
         return [{name: getattr(value, "item", lambda: value)() for name, value in setting.items()} for setting in drawn]
     except (TypeError, ValueError) as error: raise ValueError(f"not a space of settings: {error}") from None
 
-# %% ../nbs/12_sweeps.ipynb #28572cb3
-@functools.cache
-def _note_cnn(first_step, channels, hidden):
+# %% ../nbs/12_sweeps.ipynb #2f2022f2
+_note_cnns = {} # those of this process, by how they were trained
+
+def _note_cnn(**how):
     "The Note-CNN of the package, or one trained otherwise."
-    if (first_step, channels, hidden) == (8, 64, 32): return load_pretrained("note_cnn")
     from drum_qtuner.preprocessing import load_clips
-    clips = load_clips(split="all", verbose=False)
-    train_clips, valid = (clips[clips.info["split"] == split] for split in ("train", "validation"))
-    return train(train_clips, valid, first_step=first_step, channels=channels, hidden=hidden)[0]
+    if how == {"first_step": 8, "channels": 64, "hidden": 32}: return load_pretrained("note_cnn")
+    if (key := tuple(how.items())) not in _note_cnns:
+        clips = load_clips(split="all", verbose=False)
+        parts = (clips[clips.info["split"] == split] for split in ("train", "validation"))
+        _note_cnns[key] = train(*parts, **how)[0]
+    return _note_cnns[key]
 
 def tuning_run(
     seed:int, # of the tuning
@@ -47,14 +50,14 @@ def tuning_run(
     **settings, # as for `fast_tune`
 )->dict: # rewards [nats per step] and counts of the ten greedy beats
     "Tune one Q-network and measure it."
-    note_cnn = _note_cnn(first_step, channels, hidden)
+    note_cnn = _note_cnn(first_step=first_step, channels=channels, hidden=hidden)
     q, rewards = fast_tune(note_cnn, iterations=iterations, seed=seed, **settings)
     counts = describe({"": greedy_beats(q)}).iloc[0]
     names = ["longest_run_or_rest", "sounds_used", "commonest_share", "distinct_last_bars", "favourite"]
     return {"exploring": float(rewards[-1000:].mean(dtype=np.float64)), "greedy": greedy_reward(q, note_cnn),
             **{name: getattr(counts[name], "item", lambda: counts[name])() for name in names}}
 
-# %% ../nbs/12_sweeps.ipynb #701a61bb
+# %% ../nbs/12_sweeps.ipynb #af609ac5
 def _key(setting, seed):
     "The name of a run."
     try: return json.dumps({**setting, "seed": seed}, sort_keys=True)
@@ -67,7 +70,7 @@ def _row(run, setting, seed):
     except Exception as problem: error = f"{type(problem).__name__}: {problem}"
     return {"run": _key(setting, seed), **setting, "seed": seed, **results, "seconds": time.perf_counter() - begin, "error": error}
 
-# %% ../nbs/12_sweeps.ipynb #f4879849
+# %% ../nbs/12_sweeps.ipynb #1ef63c97
 def _rows_here(run, jobs, workers):
     "Yield the rows as they are finished, from this process (1 worker) or from several (-1: one a core)."
     from joblib import Parallel, delayed
@@ -87,7 +90,7 @@ def _rows_on_ray(run, jobs, workers):
         done, waiting = ray.wait(waiting)
         yield ray.get(done[0])
 
-# %% ../nbs/12_sweeps.ipynb #a5301896
+# %% ../nbs/12_sweeps.ipynb #cdf13ab5
 def _read_rows(path):
     "The rows of an earlier sweep, as {run: row}."
     if not Path(path).is_file(): return {}
@@ -102,7 +105,7 @@ def _write_rows(path, rows):
     write_file(path, buffer.getvalue())
     return table
 
-# %% ../nbs/12_sweeps.ipynb #f2de3c83
+# %% ../nbs/12_sweeps.ipynb #9de0b9ed
 def sweep(
     space, # {name: list of values}, or a list of such, see `settings_of`
     seeds, # whole numbers: every setting is run with each

@@ -1,0 +1,137 @@
+"""Sweeps: every run once, whatever is interrupted, killed or fails, here and on a cluster."""
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import loguniform
+
+from drum_qtuner.sweeps import settings_of, sweep, tuning_run
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def square(seed, x, y=0):
+    if x == 13: raise RuntimeError("thirteen")
+    return {"square": x**2 + y, "noise": float(np.random.default_rng(seed).random())}
+
+
+def test_a_grid_is_every_combination():
+    space = {"a": [1, 2, 3], "b": ["x", None], "c": [0.5]}
+    expected = [dict(zip("abc", values)) for values in itertools.product(*space.values())]
+    found = settings_of(space)
+    assert sorted(map(str, found)) == sorted(map(str, expected))
+    assert settings_of([{"a": [1]}, {"b": [2]}]) == [{"a": 1}, {"b": 2}]
+
+
+def test_random_search_draws_from_the_distributions():
+    space = {"rate": loguniform(1e-4, 1e-2), "gamma": [0.0, 0.5]}
+    drawn = settings_of(space, samples=200, seed=1)
+    assert drawn == settings_of(space, samples=200, seed=1) != settings_of(space, samples=200, seed=2)
+    rates = np.array([setting["rate"] for setting in drawn])
+    assert rates.min() >= 1e-4 and rates.max() <= 1e-2 and .35 < (rates < 1e-3).mean() < .65
+    assert all(type(setting["rate"]) is float for setting in drawn)
+
+
+@pytest.mark.parametrize("space", [{"a": 1}, 5, {"a": []}, [3]])
+def test_what_is_no_space(space, tmp_path):
+    with pytest.raises(ValueError, match="space|nothing to do"):
+        sweep(space, [0], tmp_path / "table.parquet", square)
+
+
+def test_a_table_holds_every_run(tmp_path, capsys):
+    path = tmp_path / "table.parquet"
+    table = sweep({"x": [1, 13, 3], "y": [0, 1]}, [0, 1], path, square)
+    assert len(table) == 12 and list(table["error"].unique()) == ["", "RuntimeError: thirteen"]
+    good = table[table["error"] == ""]
+    assert (good["square"] == good["x"]**2 + good["y"]).all() and table[table["x"] == 13]["square"].isna().all()
+    assert good["noise"].nunique() == 2
+    assert "4 of 12 runs failed" in capsys.readouterr().out
+    assert sorted(pd.read_parquet(path)["run"]) == sorted(table["run"])
+
+
+def test_finished_runs_are_not_repeated(tmp_path):
+    calls = []
+    def counted(seed, x): calls.append((x, seed)); return {"double": 2 * x}
+    path = tmp_path / "table.parquet"
+    first = sweep({"x": [1, 2]}, [0], path, counted)
+    more = sweep({"x": [2, 3]}, [0, 1], path, counted)
+    assert calls == [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1)]
+    assert more["double"].tolist() == [4, 4, 6, 6] and len(pd.read_parquet(path)) == 5
+    assert first.iloc[1]["seconds"] == more.iloc[0]["seconds"]
+
+
+def test_several_processes_give_the_same_table(tmp_path):
+    one, two = (sweep({"x": list(range(8))}, [0, 1], tmp_path / f"{n}.parquet", square, workers=n) for n in (1, 2))
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
+
+
+def test_a_damaged_table_is_one_clear_error(tmp_path):
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"PAR1 nothing")
+    with pytest.raises(ValueError, match="table.parquet: not the table of a sweep"): sweep({"x": [1]}, [0], path, square)
+    assert path.read_bytes() == b"PAR1 nothing"
+    with pytest.raises(ValueError, match="engine"): sweep({"x": [1]}, [0], tmp_path / "new.parquet", square, engine="cloud")
+    with pytest.raises(ValueError, match="numbers, texts"): sweep({"x": [{1, 2}]}, [0], tmp_path / "new.parquet", square)
+
+
+SLOW = """
+import sys, time
+from drum_qtuner.sweeps import sweep
+def slow(seed, x):
+    print(x, flush=True)
+    time.sleep(.3)
+    return {"double": 2 * x}
+print(sweep({"x": list(range(6))}, [0], sys.argv[1], slow)["double"].tolist())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_killed_sweep_goes_on(tmp_path):
+    command = [sys.executable, "-c", SLOW, str(tmp_path / "table.parquet")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    started = [process.stdout.readline().strip() for _ in range(3)]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert started == ["0", "1", "2"]
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split("\n")
+    assert again[:-2] == ["2", "3", "4", "5"] and again[-2] == "[0, 2, 4, 6, 8, 10]"
+
+
+def test_tuning_is_what_it_says(tmp_path):
+    "The numbers of a run are those of the network that the same settings and seed give."
+    from drum_qtuner import fast_tune, load_pretrained
+    from drum_qtuner.evaluation import greedy_reward
+    note_cnn = load_pretrained("note_cnn")
+    q, rewards = fast_tune(note_cnn, epsilon=0.3, iterations=1500, seed=4, episode_steps=32)
+    table = sweep({"epsilon": [0.3], "iterations": [1500], "episode_steps": [32]}, [4], tmp_path / "table.parquet")
+    assert table["exploring"][0] == pytest.approx(rewards[-1000:].mean(), abs=1e-6)
+    assert table["greedy"][0] == pytest.approx(greedy_reward(q, note_cnn), abs=1e-9)
+    with pytest.raises(TypeError): tuning_run(0, nonsense=1)
+
+
+@pytest.mark.xdist_group("ray")
+def test_a_cluster_that_loses_a_worker(tmp_path):
+    "The process of one run is killed in the middle; the table equals the serial one."
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'drum_qtuner[sweep]'")
+    note = tmp_path / "killed"
+    def deadly(seed, x):
+        import os, time
+        from pathlib import Path
+        time.sleep(.2)
+        if x == 3 and not Path(note).exists():
+            Path(note).touch()
+            os.kill(os.getpid(), 9)
+        return {"square": x**2, "seed squared": seed**2}
+    try: on_ray = sweep({"x": list(range(6))}, [0, 1], tmp_path / "ray.parquet", deadly, engine="ray", workers=2)
+    finally: ray.shutdown()
+    assert note.exists()
+    serial = sweep({"x": list(range(6))}, [0, 1], tmp_path / "serial.parquet", deadly)
+    pd.testing.assert_frame_equal(on_ray.drop(columns="seconds"), serial.drop(columns="seconds"))

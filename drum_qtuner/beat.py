@@ -6,7 +6,7 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'STEPS_PER_BAR', 'TICKS_PER_STEP', 'MAX_BARS', 'START', 'Drum',
            'microseconds_per_quarter', 'simplest_bpm', 'check_classes', 'Beat', 'write_file', 'DrumTrack', 'read_drums']
 
-# %% ../nbs/00_beat.ipynb #2af992ee
+# %% ../nbs/00_beat.ipynb #5889e22a
 import io, os, struct
 from dataclasses import dataclass
 from numbers import Real
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/00_beat.ipynb #3e349489
+# %% ../nbs/00_beat.ipynb #b3aba8c2
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -37,7 +37,7 @@ KIT = (
 REST = len(KIT) # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/00_beat.ipynb #aceebd4f
+# %% ../nbs/00_beat.ipynb #965b9e9f
 STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
 TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
 MAX_BARS = 650 # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks, that is 651 bars
@@ -57,7 +57,7 @@ def simplest_bpm(
     exact = 60e6 / microseconds
     return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
 
-# %% ../nbs/00_beat.ipynb #7663a61c
+# %% ../nbs/00_beat.ipynb #3e7ee7ab
 def check_classes(
     classes, # sequence of whole numbers 0..9
 )->np.ndarray: # uint8 (steps,)
@@ -70,7 +70,7 @@ def check_classes(
         raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
     return array.astype(np.uint8)
 
-# %% ../nbs/00_beat.ipynb #cff7ec5e
+# %% ../nbs/00_beat.ipynb #74bab8cd
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -98,7 +98,7 @@ class Beat:
             if isinstance(value, np.ndarray): value.flags.writeable = False
             object.__setattr__(self, name, value)
 
-# %% ../nbs/00_beat.ipynb #d874717c
+# %% ../nbs/00_beat.ipynb #4db3285d
 @patch(as_prop=True)
 def steps(self:Beat)->int: # 16 for every bar
     "How many sixteenths the beat has."
@@ -114,7 +114,7 @@ def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/00_beat.ipynb #ec642d1a
+# %% ../nbs/00_beat.ipynb #78597eb3
 @patch(cls_method=True)
 def from_classes(
     cls:Beat,
@@ -135,7 +135,7 @@ def __eq__(self:Beat, other):
 @patch
 def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/00_beat.ipynb #ca21237e
+# %% ../nbs/00_beat.ipynb #ccb1fe10
 @patch
 def __str__(self:Beat):
     bars = self.steps // STEPS_PER_BAR
@@ -150,7 +150,7 @@ def __str__(self:Beat):
 def __repr__(self:Beat):
     return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/00_beat.ipynb #1df32b16
+# %% ../nbs/00_beat.ipynb #cde6b558
 @patch
 def _repr_html_(self:Beat):
     "The player of notebook 01."
@@ -167,7 +167,7 @@ def wav(
     from drum_qtuner import sound
     return sound.wav(sound.Beat(self.velocity, self.offset, self.bpm), path, **options)
 
-# %% ../nbs/00_beat.ipynb #c57d8b35
+# %% ../nbs/00_beat.ipynb #5f6679e1
 START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
 
 def _messages(beat):
@@ -186,7 +186,7 @@ def _messages(beat):
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
 
-# %% ../nbs/00_beat.ipynb #fc2e074c
+# %% ../nbs/00_beat.ipynb #76a70571
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
@@ -203,7 +203,7 @@ def _midi_bytes(beat):
     mido.MidiFile(type=0, ticks_per_beat=4 * TICKS_PER_STEP, tracks=[track]).save(file=file)
     return file.getvalue()
 
-# %% ../nbs/00_beat.ipynb #d52c7dd8
+# %% ../nbs/00_beat.ipynb #da68c76e
 def write_file(
     path, # where to; its folder is made if it is not there
     data:bytes, # what the file shall hold
@@ -235,7 +235,7 @@ def to_midi(
         midi.instruments[0].control_changes.append(end)
     return midi
 
-# %% ../nbs/00_beat.ipynb #09ff9613
+# %% ../nbs/00_beat.ipynb #046e6531
 def _read_file(source):
     "(name, ticks per quarter note, bytes of each track) of a MIDI file, given as a path or as bytes."
     if not isinstance(source, (bytes, str, os.PathLike)): raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
@@ -258,7 +258,7 @@ def _read_file(source):
         begin += 8 + length
     return name, resolution, tracks
 
-# %% ../nbs/00_beat.ipynb #4a34face
+# %% ../nbs/00_beat.ipynb #4051d393
 def _number(data, i):
     "The number of variable length that begins at byte `i`, and where it ends."
     number = 0
@@ -288,7 +288,7 @@ def _events(data):
             i += length
         else: raise ValueError(f"a message {status:#x}, which no file holds")
 
-# %% ../nbs/00_beat.ipynb #d8ac9276
+# %% ../nbs/00_beat.ipynb #0e69b371
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
@@ -319,7 +319,7 @@ def _pair_notes(track):
         if status == 0xFF and first == _TEXT and second == START.encode(): start = now
     return notes, tempos, start, last, now, drums
 
-# %% ../nbs/00_beat.ipynb #3705cffc
+# %% ../nbs/00_beat.ipynb #f1c9c562
 def read_drums(
     source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
     silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
@@ -338,7 +338,7 @@ def read_drums(
     start, last, length, _ = (max(values) for values in zip(*(part[2:] for part in parts)))
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], resolution, sorted(tempos.items()), start, last, length)
 
-# %% ../nbs/00_beat.ipynb #fef6d3cb
+# %% ../nbs/00_beat.ipynb #3fef9ff0
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
@@ -351,7 +351,7 @@ def _from_pretty_midi(midi):
     notes = np.array(notes, np.int64).reshape(-1, 4)
     return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
 
-# %% ../nbs/00_beat.ipynb #24ac1a4e
+# %% ../nbs/00_beat.ipynb #819f7451
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings

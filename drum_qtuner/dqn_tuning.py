@@ -6,7 +6,7 @@
 __all__ = ['CHECKPOINT_EVERY', 'log_probability', 'QNetwork', 'QListener', 'new_q_network', 'bellman_target', 'soft_update',
            'exploration', 'update', 'flushed_denormals', 'tune', 'load_rewards']
 
-# %% ../nbs/04_dqn_tuning.ipynb #d63b6929
+# %% ../nbs/04_dqn_tuning.ipynb #14660b0e
 import copy
 from contextlib import contextmanager
 import numpy as np
@@ -16,7 +16,7 @@ from torch import nn
 from .note_cnn import (
     WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, one_thread, save_checkpoint, set_adam_state, states, weights)
 
-# %% ../nbs/04_dqn_tuning.ipynb #68b83993
+# %% ../nbs/04_dqn_tuning.ipynb #559765be
 @torch.no_grad()
 def log_probability(
     note_cnn, # the frozen Note-CNN
@@ -26,7 +26,7 @@ def log_probability(
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #2b159ed2
+# %% ../nbs/04_dqn_tuning.ipynb #29adc55f
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
     def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
@@ -52,7 +52,7 @@ class QListener(Listener):
         shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[:, 1, None]
         return self.model.output(F.relu(shared + newest @ self.linear[:, :shared.shape[2]]))[..., 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #b40b2a6f
+# %% ../nbs/04_dqn_tuning.ipynb #6100380a
 def new_q_network(
     note_cnn, # the trained Note-CNN
     seed:int=0, # of the output layer
@@ -72,7 +72,7 @@ def new_q_network(
         for parameter in q.output.parameters(): nn.init.zeros_(parameter)
     return q
 
-# %% ../nbs/04_dqn_tuning.ipynb #6f425a7a
+# %% ../nbs/04_dqn_tuning.ipynb #9b2be731
 @torch.no_grad()
 def bellman_target(
     reward:torch.Tensor, # float (batch,)
@@ -84,7 +84,7 @@ def bellman_target(
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
-# %% ../nbs/04_dqn_tuning.ipynb #02eedc2f
+# %% ../nbs/04_dqn_tuning.ipynb #352b6c94
 @torch.no_grad()
 def soft_update(
     target, # network that follows
@@ -94,7 +94,7 @@ def soft_update(
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
     for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
 
-# %% ../nbs/04_dqn_tuning.ipynb #1158200f
+# %% ../nbs/04_dqn_tuning.ipynb #c653d9dc
 def exploration(
     iterations:int, # how many actions
     epsilon:float, # share of random ones
@@ -108,7 +108,7 @@ def exploration(
     greedy[0] = False
     return np.where(greedy, -1, random)
 
-# %% ../nbs/04_dqn_tuning.ipynb #819816f7
+# %% ../nbs/04_dqn_tuning.ipynb #2e6c9a6d
 def update(
     q, # the Q-network
     optimizer, # of its parameters
@@ -122,7 +122,7 @@ def update(
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/04_dqn_tuning.ipynb #e0290c94
+# %% ../nbs/04_dqn_tuning.ipynb #0870e88d
 @contextmanager
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
@@ -145,13 +145,13 @@ def _restore(parts, facts, q, target, optimizer):
     q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
-# %% ../nbs/04_dqn_tuning.ipynb #218ee492
+# %% ../nbs/04_dqn_tuning.ipynb #d9785e14
 def _check(epsilon, iterations, gamma, eta, target_every, episode_steps):
     if not (0 <= epsilon <= 1 and 0 <= gamma < 1 and 0 < eta <= 1): raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {epsilon}, {eta}, {gamma}")
     if iterations < 1 or target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {iterations}, {target_every}")
     if episode_steps is not None and episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {episode_steps}")
 
-# %% ../nbs/04_dqn_tuning.ipynb #3c038352
+# %% ../nbs/04_dqn_tuning.ipynb #dc94b73d
 def tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -196,7 +196,7 @@ def tune(
                 _save(checkpoint, settings, q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
-# %% ../nbs/04_dqn_tuning.ipynb #3b93b663
+# %% ../nbs/04_dqn_tuning.ipynb #a7014db6
 def load_rewards(
     name:str, # such as "dqn-0.1"
 )->np.ndarray: # float32 (500_000,): the reward of every iteration

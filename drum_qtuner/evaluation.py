@@ -8,7 +8,7 @@ __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'class_array
            'rest_share', 'distinct', 'favourite', 'describe', 'plot_beats', 'seed_study', 'preference_test',
            'plot_preferences']
 
-# %% ../nbs/06_evaluation.ipynb #16cde953
+# %% ../nbs/06_evaluation.ipynb #472e3448
 from itertools import groupby
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from .note_cnn import generate, one_thread
 from .dqn_tuning import log_probability
 from .fast_tuning import fast_tune
 
-# %% ../nbs/06_evaluation.ipynb #1e1e75a0
+# %% ../nbs/06_evaluation.ipynb #b868ad48
 def rolling_mean(
     rewards, # (n,) one reward an iteration
     window:int=1000, # how many rewards each mean is taken over
@@ -30,7 +30,7 @@ def rolling_mean(
         raise ValueError(f"a window of {window} needs a flat list of at least as many rewards, and these have shape {rewards.shape}")
     return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1:]
 
-# %% ../nbs/06_evaluation.ipynb #f496d2e9
+# %% ../nbs/06_evaluation.ipynb #02e5db65
 PLATEAUS = {0.01: -0.8, 0.05: -0.9, 0.1: -5.0, 0.3: -5.8, 0.5: -10.8} # nats, read off the paper's Figure 4
 
 def plot_rewards(
@@ -52,7 +52,7 @@ def plot_rewards(
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="dashes: the paper's\nplateaus")
     return ax
 
-# %% ../nbs/06_evaluation.ipynb #f34eab1f
+# %% ../nbs/06_evaluation.ipynb #af356570
 def class_array(
     beats:list, # of `Beat`, all of one length
 )->np.ndarray: # uint8 (beats, steps)
@@ -71,7 +71,7 @@ def step_rewards(
         steps = [log_probability(note_cnn, classes[:, :t], classes[:, t]) for t in range(1, classes.shape[1])]
     return torch.stack(steps, 1).numpy()
 
-# %% ../nbs/06_evaluation.ipynb #4242c59c
+# %% ../nbs/06_evaluation.ipynb #45bb0c71
 def greedy_beats(
     model, # anything with `scores`
     steps:int=32, # whole bars of 16
@@ -88,7 +88,7 @@ def greedy_reward(
     "Mean reward of the greedy policy over all ten first steps: what Figure 4 would show without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
-# %% ../nbs/06_evaluation.ipynb #52afbcb8
+# %% ../nbs/06_evaluation.ipynb #0d01b99d
 @torch.no_grad()
 def exploring_rewards(
     model, # the model that plays
@@ -114,7 +114,7 @@ def exploring_rewards(
     greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
     return {"exploring": (1 - epsilon) * greedy + epsilon * uniform, "greedy": greedy, "random": uniform}
 
-# %% ../nbs/06_evaluation.ipynb #14635211
+# %% ../nbs/06_evaluation.ipynb #8cc59a53
 def longest_run(
     beat, # a `Beat`, seen as its class sequence
     over_rests:bool=True, # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
@@ -124,7 +124,7 @@ def longest_run(
     if over_rests: classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
-# %% ../nbs/06_evaluation.ipynb #754537e3
+# %% ../nbs/06_evaluation.ipynb #6b4350d0
 def class_counts(
     beat, # a `Beat`, seen as its class sequence
 )->np.ndarray: # int64 (10,): steps of each class, rests last
@@ -137,7 +137,7 @@ def sounds_used(
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
-# %% ../nbs/06_evaluation.ipynb #42819afe
+# %% ../nbs/06_evaluation.ipynb #a42f48e8
 def commonest_share(
     beat, # a `Beat`, seen as its class sequence
 )->float: # 1/10..1
@@ -158,7 +158,7 @@ def distinct(
     if not beats: raise ValueError("there are no beats to compare")
     return len({beat.classes()[-(last or beat.steps):].tobytes() for beat in beats})
 
-# %% ../nbs/06_evaluation.ipynb #5deb5f4b
+# %% ../nbs/06_evaluation.ipynb #43933a12
 def favourite(
     beats:list, # of `Beat`
 )->str: # name of a drum, or "rest"
@@ -176,7 +176,7 @@ def describe(
                    "favourite": favourite(beats)} for name, beats in models.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/06_evaluation.ipynb #ec60eae0
+# %% ../nbs/06_evaluation.ipynb #5b147a9b
 def plot_beats(
     models:dict, # {name: list of `Beat`}
     columns:int=10, # how many beats of each are drawn
@@ -194,7 +194,7 @@ def plot_beats(
             ax.tick_params(length=0)
     return fig
 
-# %% ../nbs/06_evaluation.ipynb #536e493b
+# %% ../nbs/06_evaluation.ipynb #840b9920
 def _one_run(note_cnn, epsilon, seed, iterations):
     "A row of the seed study."
     q, rewards = fast_tune(note_cnn, epsilon=epsilon, iterations=iterations, seed=seed)
@@ -213,7 +213,7 @@ def seed_study(
     jobs = [(note_cnn, epsilon, seed, iterations) for epsilon in epsilons for seed in seeds]
     return pd.DataFrame(Parallel(n_jobs=workers)(delayed(_one_run)(*job) for job in jobs))
 
-# %% ../nbs/06_evaluation.ipynb #deab920d
+# %% ../nbs/06_evaluation.ipynb #4b06c3cf
 PREFERRED = {"Note-CNN": 47, "ε = 0.01": 5, "ε = 0.05": 30, "ε = 0.1": 42, "ε = 0.3": 19, "ε = 0.5": 7} # of 50 each, Figure 5
 
 def preference_test(

@@ -8,7 +8,7 @@ __all__ = ['ANCHORS', 'ANSWERS', 'FIELDS', 'MAX_LINE', 'COLUMNS', 'PRIOR', 'loud
            'ListeningTest', 'load_key', 'pool', 'rehearse', 'wins', 'counts', 'bradley_terry', 'strengths',
            'plot_strengths', 'simulate', 'coverage', 'consistency', 'agreement', 'plan']
 
-# %% ../nbs/10_listening.ipynb #10adefec
+# %% ../nbs/10_listening.ipynb #dd5101e1
 import hashlib, json, os, re, sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from .preprocessing import load_clips
 from .sound import RATE, beat_data, render
 from .playback import player_script
 
-# %% ../nbs/10_listening.ipynb #4482a882
+# %% ../nbs/10_listening.ipynb #e219db54
 def loudness(
     beat:Beat, # any beat
 )->float: # in LUFS, decibels below full scale as ears weigh them; -inf for silence
@@ -34,7 +34,7 @@ def loudness(
     sound = np.pad(sound, (0, max(0, round(.4 * RATE) - len(sound))))
     return float(pyloudnorm.Meter(RATE).integrated_loudness(sound)) if sound.any() else -np.inf
 
-# %% ../nbs/10_listening.ipynb #779cef3f
+# %% ../nbs/10_listening.ipynb #5e3bd096
 def gains(
     beats, # several `Beat`s
 )->list[float]: # a factor for each
@@ -45,7 +45,7 @@ def gains(
     target = min([-20, *(levels + room - .5)[heard]])
     return [round(float(10 ** ((target - level) / 20)), 5) if finite else 1.0 for level, finite in zip(levels, heard)]
 
-# %% ../nbs/10_listening.ipynb #14b0f37c
+# %% ../nbs/10_listening.ipynb #f1bdd683
 def balanced_pairs(
     models:int, # how many
     rounds:int, # how often each pair meets
@@ -60,7 +60,7 @@ def balanced_pairs(
             pairs.append((seat[i], seat[j]) if ahead else (seat[j], seat[i]))
     return [tuple(map(int, pairs[i])) for i in rng.permutation(len(pairs))]
 
-# %% ../nbs/10_listening.ipynb #5e87a7be
+# %% ../nbs/10_listening.ipynb #9221121b
 def _sheet(owners, rounds, repeats, rng):
     "One listener's trials [[first, second, 1 if it comes again], ...] as numbers of beats; `owners` are [numbers of the beats of each model, ...], the anchors last."
     queues = [list(rng.permutation(own)) for own in owners]
@@ -74,7 +74,7 @@ def _sheet(owners, rounds, repeats, rng):
     late = trials[2 * third:] + again
     return [practice, *trials[:2 * third], *(late[i] for i in rng.permutation(len(late)))]
 
-# %% ../nbs/10_listening.ipynb #539975d8
+# %% ../nbs/10_listening.ipynb #767f1db8
 ANCHORS = ("random", "human")
 
 def _beats_of(name, model, n, seed):
@@ -92,7 +92,7 @@ def _players(models, human, n, seed):
     chance = [Beat.from_classes(row) for row in rng.integers(10, size=(n, 32))]
     return {name: _beats_of(name, model, n, seed) for name, model in (dict(models) | dict(random=chance, human=human)).items()}
 
-# %% ../nbs/10_listening.ipynb #7027ae05
+# %% ../nbs/10_listening.ipynb #c6fd4460
 @dataclass(frozen=True)
 class Design:
     "All that a test is: make it with `design`, keep it as the key."
@@ -108,7 +108,7 @@ class Design:
     def key(self): # the design as JSON: what `pool` needs to tell which beat was whose
         return json.dumps(dict(models=list(self.models), beats=list(self.beats), sheets=list(self.sheets), ties=self.ties), separators=(",", ":"))
 
-# %% ../nbs/10_listening.ipynb #64c08d4c
+# %% ../nbs/10_listening.ipynb #7a9106ed
 def design(
     models, # {name: a model with `scores`, or a list of `Beat`s}
     human=None, # `Beat`s of drummers; none: clips of the validation split
@@ -135,7 +135,7 @@ def design(
     owned = [[n for n, beat in enumerate(told) if beat["model"] == model] for model in range(len(players))]
     return Design(tuple(players), tuple(told), tuple(_sheet(owned, rounds, repeats, rng) for _ in range(sheets)), bool(ties))
 
-# %% ../nbs/10_listening.ipynb #e856a388
+# %% ../nbs/10_listening.ipynb #ed5670bd
 def check_nickname(
     text:str, # as typed
 )->str: # in small letters
@@ -155,7 +155,7 @@ def trials(
     for letter in check_nickname(nickname).encode(): number = (number ^ letter) * 0x01000193 % 2**32
     return [tuple(trial) for trial in self.sheets[number % len(self.sheets)]]
 
-# %% ../nbs/10_listening.ipynb #e3f74396
+# %% ../nbs/10_listening.ipynb #69a3a0e9
 ANSWERS = ("first", "second", "none")
 
 def answer_line(
@@ -185,7 +185,7 @@ def append_line(
         file.flush()
         os.fsync(file.fileno())
 
-# %% ../nbs/10_listening.ipynb #47c55abd
+# %% ../nbs/10_listening.ipynb #4f859f2f
 def _asset(name): return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
 
 def _script(): return f"{player_script()}\n{_asset('listening.js')}"
@@ -210,14 +210,14 @@ def listening_page(
         write_file(Path(path).with_suffix(".key.json"), design.key().encode())
     return page
 
-# %% ../nbs/10_listening.ipynb #53114033
+# %% ../nbs/10_listening.ipynb #4d4af345
 def is_watched()->bool: # False in a script, a terminal, nbconvert
     "Is there a notebook page that can show a widget?"
     shell = get_ipython()
     if "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {}): return True
     return hasattr(shell, "get_parent") and bool(shell.get_parent().get("metadata")) # which a page sends along with a cell
 
-# %% ../nbs/10_listening.ipynb #b91fadd1
+# %% ../nbs/10_listening.ipynb #89d6b4cb
 def check_folder(
     design:Design, # the test
     folder, # for its answers
@@ -253,7 +253,7 @@ class ListeningTest(anywidget.AnyWidget):
 
     def __repr__(self): return f"ListeningTest({', '.join(self.design.models)}; test {self.design.test})"
 
-# %% ../nbs/10_listening.ipynb #0f771115
+# %% ../nbs/10_listening.ipynb #5e996f88
 @patch
 def path(self:ListeningTest, nickname:str)->Path: # where this listener's answers are
     "The file of a listener."
@@ -270,7 +270,7 @@ def answered(self:ListeningTest, nickname:str)->int: # how many trials, practice
         done += row.get("trial") == done
     return done
 
-# %% ../nbs/10_listening.ipynb #bfce2aac
+# %% ../nbs/10_listening.ipynb #3beee048
 def _reply(test, ask, nickname, **given):
     done = test.answered(nickname)
     key = check_folder(test.design, test.folder)
@@ -299,7 +299,7 @@ def to_html(self:ListeningTest,
     listening_page(self.design, path)
     return Path(path)
 
-# %% ../nbs/10_listening.ipynb #8919bf33
+# %% ../nbs/10_listening.ipynb #f8139920
 FIELDS = dict(test=str, rater=str, simulated=bool, trial=int, first=str, second=str, answer=str, plays=list, seconds=(int, float))
 MAX_LINE = 1_000 # characters; an answer has about 150
 
@@ -328,7 +328,7 @@ def _read_answer(line, design):
         raise ValueError(f"trial {trial} of {row['rater']} is another pair")
     return row
 
-# %% ../nbs/10_listening.ipynb #7de04eb5
+# %% ../nbs/10_listening.ipynb #a7aa0e51
 def _models(row, design):
     "The row with models in the place of beats."
     *pair, again = design.trials(row["rater"])[row["trial"]]
@@ -350,7 +350,7 @@ def _paths(files):
 
 COLUMNS = ["rater", "trial", "kind", "first", "second", "answer", "plays", "seconds", "first_beat", "second_beat", "simulated"]
 
-# %% ../nbs/10_listening.ipynb #e5b275b8
+# %% ../nbs/10_listening.ipynb #417b0665
 def pool(
     files, # a folder, or .jsonl files
     key=None, # the test: a `Design`, or the path of its key; none: key.json beside the answers
@@ -376,7 +376,7 @@ def pool(
     answers = pd.DataFrame([_models(kept[place], design) for place in sorted(kept)], columns=COLUMNS)
     return answers, pd.DataFrame(rejected, columns=["file", "line", "reason"])
 
-# %% ../nbs/10_listening.ipynb #3ecbda69
+# %% ../nbs/10_listening.ipynb #dab7cea7
 def _choices(difference, doubt, rng):
     "'first', 'second' or 'none' for strengths that differ so (array)."
     felt = difference + rng.logistic(size=np.shape(difference))
@@ -402,7 +402,7 @@ def rehearse(
         paths.append(write_file(Path(folder, f"simulated-{check_nickname(nickname)}.jsonl"), "".join(line + "\n" for line in lines).encode()))
     return paths
 
-# %% ../nbs/10_listening.ipynb #71e9560d
+# %% ../nbs/10_listening.ipynb #29ea9eba
 def wins(
     answers, # table of `pool`
     models=None, # names, in the order wanted; none: all, sorted
@@ -432,7 +432,7 @@ def counts(
     table = table.assign(share=table["preferred"] / table["compared"]).sort_values("share", ascending=False)
     return _labelled(table, answers, "model")
 
-# %% ../nbs/10_listening.ipynb #05012a3d
+# %% ../nbs/10_listening.ipynb #5bb367a8
 PRIOR = .1 # extra votes for each side of each pair
 
 def bradley_terry(
@@ -450,7 +450,7 @@ def bradley_terry(
         strengths = strengths + step
     return strengths
 
-# %% ../nbs/10_listening.ipynb #561778fa
+# %% ../nbs/10_listening.ipynb #26925ad2
 def _moved(won, draws, seed):
     "Strengths (draws, models) of classes that are drawn, whole listeners, from this one."
     drawn = np.random.default_rng(seed).multinomial(len(won), np.full(len(won), 1 / len(won)), size=draws)
@@ -478,7 +478,7 @@ def strengths(
     table = pd.DataFrame(dict(strength=estimate, low=low, high=high), index=models).sort_values("strength", ascending=False)
     return _labelled(table, answers, "model")
 
-# %% ../nbs/10_listening.ipynb #644193d6
+# %% ../nbs/10_listening.ipynb #f8a1d31a
 def plot_strengths(
     table, # of `strengths`
     ax=None, # matplotlib axes; none: new ones
@@ -492,7 +492,7 @@ def plot_strengths(
     ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel="strength (log odds)", ylabel=table.index.name)
     return ax
 
-# %% ../nbs/10_listening.ipynb #9f622999
+# %% ../nbs/10_listening.ipynb #e13dc8ed
 def simulate(
     strengths, # of the models, (models,)
     raters:int, # listeners
@@ -509,7 +509,7 @@ def simulate(
     won[:, second, first] = rounds - won[:, first, second]
     return won
 
-# %% ../nbs/10_listening.ipynb #8775d1a0
+# %% ../nbs/10_listening.ipynb #74bc867a
 def coverage(
     strengths, # of the models, (models,)
     raters:int, # listeners in a class
@@ -532,7 +532,7 @@ def coverage(
         held.append({way: ((low <= truth) & (truth <= high)).mean() for way, (low, high) in ways.items()})
     return pd.DataFrame(held).mean().to_dict()
 
-# %% ../nbs/10_listening.ipynb #a38e535f
+# %% ../nbs/10_listening.ipynb #7b721843
 def _circles(won):
     "Share of triples, all three decided, that go round in a circle (nan if there are none)."
     beats = np.sign(won - won.T)
@@ -561,7 +561,7 @@ def consistency(
                            human_over_random=against[0] / sum(against) if sum(against) else np.nan, seconds=own["seconds"].median())
     return _labelled(pd.DataFrame(rows).T, answers, "rater")
 
-# %% ../nbs/10_listening.ipynb #a25494fb
+# %% ../nbs/10_listening.ipynb #d4af5858
 def agreement(
     answers, # table of `pool`
 )->float: # Krippendorff's alpha, nominal: 1 unison, 0 chance
@@ -574,7 +574,7 @@ def agreement(
     said = np.where(met > 0, np.sign(won[:, first, second] - won[:, second, first]), np.nan)
     return float(krippendorff.alpha(np.concatenate([said, -said], 1), level_of_measurement="nominal"))
 
-# %% ../nbs/10_listening.ipynb #93870f5e
+# %% ../nbs/10_listening.ipynb #f308657d
 def plan(
     difference:float, # in strength, between the two models of interest
     raters=(5, 10, 20, 40), # listeners

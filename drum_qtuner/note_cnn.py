@@ -7,7 +7,7 @@ __all__ = ['WEIGHTS', 'states', 'NoteCNN', 'all_logits', 'loss', 'one_thread', '
            'load_checkpoint', 'weights', 'adam_state', 'set_adam_state', 'class_tensor', 'new_note_cnn', 'train',
            'save', 'load', 'pretrained', 'load_pretrained', 'Listener', 'generate']
 
-# %% ../nbs/03_note_cnn.ipynb #354a704f
+# %% ../nbs/03_note_cnn.ipynb #ee00e59d
 import hashlib, json
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from .beat import Beat, REST, check_classes, write_file
 
-# %% ../nbs/03_note_cnn.ipynb #967279a0
+# %% ../nbs/03_note_cnn.ipynb #3f02dbe3
 def states(
     prefix:torch.Tensor, # long (batch, t): the classes of the steps so far; t may be 0
     classes:int=10, # how many classes there are
@@ -28,7 +28,7 @@ def states(
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
     return F.pad(one_hot, (steps - prefix.shape[1], 0))
 
-# %% ../nbs/03_note_cnn.ipynb #04a56fa5
+# %% ../nbs/03_note_cnn.ipynb #902b6c1f
 class NoteCNN(nn.Module):
     "Logits of what comes next: Conv1d, linear, output (section 4.2); 44,074 parameters with the paper's sizes."
     def __init__(self,
@@ -62,7 +62,7 @@ class NoteCNN(nn.Module):
         "A fast `scores` for generation, see `Listener`; models with other scores have only those."
         return Listener(self, n) if type(self).scores is NoteCNN.scores else self.scores
 
-# %% ../nbs/03_note_cnn.ipynb #f7f30125
+# %% ../nbs/03_note_cnn.ipynb #da5379a4
 def all_logits(
     model:NoteCNN, # with any sizes
     sequence:torch.Tensor, # long (batch, t)
@@ -74,7 +74,7 @@ def all_logits(
     hidden = F.relu(F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias))
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
-# %% ../nbs/03_note_cnn.ipynb #c08f0d78
+# %% ../nbs/03_note_cnn.ipynb #7f3aeffa
 def loss(
     model:NoteCNN, # to be judged
     classes, # whole numbers (clips, steps), an array or a tensor
@@ -93,7 +93,7 @@ def one_thread():
     try: yield
     finally: torch.set_num_threads(threads)
 
-# %% ../nbs/03_note_cnn.ipynb #e00fb0ad
+# %% ../nbs/03_note_cnn.ipynb #329f770e
 def write_tensors(
     path, # a .safetensors file
     tensors:dict, # {name: tensor or array}
@@ -117,7 +117,7 @@ def read_tensors(
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from None
 
-# %% ../nbs/03_note_cnn.ipynb #e3d97d33
+# %% ../nbs/03_note_cnn.ipynb #c6e15ae1
 def save_checkpoint(
     path, # a .safetensors file; none: do nothing
     settings:dict, # that a resumed training must share
@@ -142,7 +142,7 @@ def load_checkpoint(
     for name, value in tensors.items(): parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
     return parts, card["facts"]
 
-# %% ../nbs/03_note_cnn.ipynb #fff0dbf6
+# %% ../nbs/03_note_cnn.ipynb #0c640b5a
 def weights(
     module:nn.Module, # a model
 )->dict: # {name: tensor}
@@ -164,7 +164,7 @@ def set_adam_state(
     for name, value in tensors.items(): state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
-# %% ../nbs/03_note_cnn.ipynb #0d0eca01
+# %% ../nbs/03_note_cnn.ipynb #02b092a7
 def class_tensor(
     clips, # `Clips`, or an array of whole numbers (clips, steps)
 )->torch.Tensor: # long (clips, steps)
@@ -182,7 +182,7 @@ def new_note_cnn(
         torch.manual_seed(seed)
         return NoteCNN(**sizes)
 
-# %% ../nbs/03_note_cnn.ipynb #ba7291e1
+# %% ../nbs/03_note_cnn.ipynb #5f6df75e
 def _update(model, optimizer, classes, first_step):
     optimizer.zero_grad()
     batch_loss = loss(model, classes, first_step)
@@ -194,7 +194,7 @@ def _update(model, optimizer, classes, first_step):
 def _judge(model, valid, first_step):
     return float("nan") if valid is None else loss(model, valid, first_step).item()
 
-# %% ../nbs/03_note_cnn.ipynb #36ebdbf1
+# %% ../nbs/03_note_cnn.ipynb #dcd661e8
 def train(
     clips, # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None, # the same: where to find the best point; none: keep the last
@@ -235,7 +235,7 @@ def train(
     model.load_state_dict(best if valid is not None else weights(model))
     return model.eval(), pd.DataFrame(rows)
 
-# %% ../nbs/03_note_cnn.ipynb #9da51224
+# %% ../nbs/03_note_cnn.ipynb #1a3541de
 def save(
     model:NoteCNN, # or a model built on it
     path, # a .safetensors file; the card goes beside it as .json
@@ -266,7 +266,7 @@ def load(
     model.card = card
     return model.eval()
 
-# %% ../nbs/03_note_cnn.ipynb #10bd9b92
+# %% ../nbs/03_note_cnn.ipynb #6f6ac5f1
 WEIGHTS = Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
 
 def pretrained()->list[str]: # such as "note_cnn" and "dqn-0.1"
@@ -280,7 +280,7 @@ def load_pretrained(
     if name not in pretrained(): raise ValueError(f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}")
     return load(WEIGHTS / f"{name}.safetensors")
 
-# %% ../nbs/03_note_cnn.ipynb #8b77fe8b
+# %% ../nbs/03_note_cnn.ipynb #91057fff
 class Listener:
     "What a network has heard of `n` beats that grow step by step."
     def __init__(self, model, n):
@@ -309,7 +309,7 @@ class Listener:
         self.hear(prefix)
         return self.model.output(F.relu(self.hidden[:, 0]))
 
-# %% ../nbs/03_note_cnn.ipynb #fdeed38f
+# %% ../nbs/03_note_cnn.ipynb #2db7e28f
 def _first_steps(primer, n, classes, steps, rng):
     "The steps that are given: long (n, t)."
     if primer is None: return torch.from_numpy(rng.integers(classes, size=(n, 1)))

@@ -8,7 +8,7 @@ __all__ = ['MAX_BYTES', 'MAX_TOTAL', 'COLUMNS', 'SPLITS', 'GROOVE_URL', 'GROOVE_
            'why_not', 'windows_by_step', 'Clips', 'collect', 'cut', 'data_folder', 'download', 'tfds_builder',
            'tfds_windows', 'load_clips']
 
-# %% ../nbs/02_preprocessing.ipynb #2a00f7c7
+# %% ../nbs/02_preprocessing.ipynb #378edfd4
 import csv, functools, hashlib, inspect, io, lzma, os, shutil, tempfile, zipfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from .beat import *
 from .beat import _events, _number, _pair_notes, _read_file
 from .starter import Performance, performances as starter_performances
 
-# %% ../nbs/02_preprocessing.ipynb #c50f3c5d
+# %% ../nbs/02_preprocessing.ipynb #c4fb5ff5
 MAX_BYTES = 2_000_000 # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
 MAX_TOTAL = 100_000_000 # all files together
 
@@ -41,7 +41,7 @@ def _read_zip(path):
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, UnicodeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #2e77a6fc
+# %% ../nbs/02_preprocessing.ipynb #1743228a
 def dataset_files(
     path, # a folder or a zip with info.csv and MIDI files
 )->dict: # {name relative to info.csv: bytes}
@@ -58,7 +58,7 @@ def dataset_files(
     root = tables[0][:-len("info.csv")]
     return {name[len(root):]: data for name, data in files.items() if name.startswith(root)}
 
-# %% ../nbs/02_preprocessing.ipynb #c2b9192d
+# %% ../nbs/02_preprocessing.ipynb #131448c9
 COLUMNS = ["drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split"]
 SPLITS = ["train", "validation", "test"]
 
@@ -75,7 +75,7 @@ def read_info(
     if missing: raise ValueError(f"{where}: has no rows, or lacks the column {', '.join(missing)}")
     return rows
 
-# %% ../nbs/02_preprocessing.ipynb #c74e9328
+# %% ../nbs/02_preprocessing.ipynb #b38add7f
 def seconds(
     track:DrumTrack, # as `read_drums` gives it
     ticks, # whole numbers
@@ -107,7 +107,7 @@ def read_performance(
     tempo = dict(ticks_per_quarter=track.ticks_per_quarter, microseconds=track.tempos[0][1])
     return Performance({**info, "bpm": bpm, **tempo}, notes, end)
 
-# %% ../nbs/02_preprocessing.ipynb #7e3e7fc6
+# %% ../nbs/02_preprocessing.ipynb #607e9bf6
 def _try_performance(info, data):
     "The performance, or the text of the error."
     if data is None: return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
@@ -127,7 +127,7 @@ def read_performances(
     if not read: raise ValueError(f"{path}: not one of {len(rows)} performances could be read; the first: {found[0]}")
     return read, [p for p in found if isinstance(p, str)]
 
-# %% ../nbs/02_preprocessing.ipynb #c9328208
+# %% ../nbs/02_preprocessing.ipynb #3b01933d
 def in_order(
     notes:np.ndarray, # (n, 4): start, end, pitch, velocity
 )->np.ndarray: # the same rows by end, then pitch, start, velocity
@@ -144,7 +144,7 @@ def position(
     steps_per_second = 4 * (60 / (tick * ticks_per_quarter)) / 60
     return np.asarray(ticks) * tick * steps_per_second
 
-# %% ../nbs/02_preprocessing.ipynb #8f51a069
+# %% ../nbs/02_preprocessing.ipynb #afcb2361
 def window_count(
     performance:Performance, # in any time signature
 )->int: # one less than it has bars
@@ -170,7 +170,7 @@ def windows(
         ticks = np.round((inside[:, :2] - begin) / window_tick)
         yield bar, np.column_stack([position(ticks, microseconds, resolution), inside[:, 2:]])
 
-# %% ../nbs/02_preprocessing.ipynb #33626baf
+# %% ../nbs/02_preprocessing.ipynb #0bd0e586
 def quantise(
     clips:list, # for each clip its notes (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
     class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read
@@ -189,7 +189,7 @@ def quantise(
     offset[clip, step, drum] = np.clip(notes[:, 0] - step, -0.5, 0.4999)
     return classes, velocity, offset
 
-# %% ../nbs/02_preprocessing.ipynb #01a3aa2f
+# %% ../nbs/02_preprocessing.ipynb #cdb258ff
 def why_not(
     info:dict, # of the performance
     notes:np.ndarray, # the notes of one window, as `windows` gives them
@@ -199,7 +199,7 @@ def why_not(
     if not len(notes): return "empty"
     return "" if np.floor(notes[:, 0].max() + 0.5) >= 16 else "second bar empty"
 
-# %% ../nbs/02_preprocessing.ipynb #bf03bbd8
+# %% ../nbs/02_preprocessing.ipynb #c29805d7
 def windows_by_step(
     performance:Performance, # in 4/4
 ):
@@ -210,7 +210,7 @@ def windows_by_step(
     for bar in range(window_count(performance)):
         yield bar, notes[(step >= 16 * bar) & (step < 16 * bar + 32)] - [16 * bar, 16 * bar, 0, 0]
 
-# %% ../nbs/02_preprocessing.ipynb #d23a2284
+# %% ../nbs/02_preprocessing.ipynb #095495ff
 @dataclass(frozen=True, repr=False)
 class Clips:
     "Two-bar clips in 4/4: arrays, a table with a row for each clip, and where they come from."
@@ -231,7 +231,7 @@ class Clips:
         return Clips(self.classes[index], self.velocity[index], self.offset[index],
                      self.info.iloc[index].reset_index(drop=True), self.source, self.left_out)
 
-# %% ../nbs/02_preprocessing.ipynb #9fb8ca92
+# %% ../nbs/02_preprocessing.ipynb #9f5c25cc
 _INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
 
 def collect(
@@ -262,7 +262,7 @@ def cut(
         return ((bar, notes, kept) for (bar, notes), (_, kept) in zip(windows(performance), windows_by_step(performance)))
     return collect((p.info, *window) for p in performances for window in pairs(p))
 
-# %% ../nbs/02_preprocessing.ipynb #3f929c56
+# %% ../nbs/02_preprocessing.ipynb #cd7b7a6b
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"
 GROOVE_SHA256 = "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e"
 
@@ -282,7 +282,7 @@ def download()->Path: # the archive on disk
     except Exception as error: # no network, a proxy's login page, a full disk
         raise ValueError(f"the official archive could not be downloaded ({type(error).__name__})") from None
 
-# %% ../nbs/02_preprocessing.ipynb #637ad24a
+# %% ../nbs/02_preprocessing.ipynb #2c5ccb81
 def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -310,7 +310,7 @@ def tfds_builder(
             builder.download_and_prepare(download_dir=Path(folder) / "downloads", download_config=config)
     return builder
 
-# %% ../nbs/02_preprocessing.ipynb #338abb1b
+# %% ../nbs/02_preprocessing.ipynb #2e227609
 def tfds_windows(
     builder, # as `tfds_builder` gives it
 ):
@@ -331,7 +331,7 @@ def tfds_windows(
             notes = np.column_stack([steps, ticks[:, 2:]])
             yield info, int(bars[-1]), notes, notes
 
-# %% ../nbs/02_preprocessing.ipynb #79e66507
+# %% ../nbs/02_preprocessing.ipynb #48b0d6dd
 _RULES = [read_drums, _pair_notes, _events, _number, _read_file, dataset_files, read_info, seconds, read_performance, in_order, position, window_count, windows, quantise, why_not, windows_by_step, tfds_windows, collect, cut]
 
 def _fingerprint(source, grid):
@@ -358,7 +358,7 @@ def _load_saved(path):
         info = pd.DataFrame({name: saved[f"info_{name}"] for name in [*_INFO, "bar", "notes"]})
         return Clips(saved["classes"], saved["velocity"], saved["offset"], info, "", {r: int(n) for r, n in saved["left_out"]})
 
-# %% ../nbs/02_preprocessing.ipynb #5c00d00d
+# %% ../nbs/02_preprocessing.ipynb #34d21b64
 def _find_source(source):
     "(path, 'starter' or 'tfds'; what to call it)."
     groove = os.environ.get("DRUM_QTUNER_GROOVE")
@@ -389,7 +389,7 @@ def load_clips(
     if verbose: print(f"{len(clips):,} clips in all splits, from {name}; left out: " + (", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"))
     return clips if split == "all" else clips[clips.info["split"] == split]
 
-# %% ../nbs/02_preprocessing.ipynb #a5c3663c
+# %% ../nbs/02_preprocessing.ipynb #d6d161fe
 def _make_clips(found, source, grid):
     "Cut all clips of a source afresh."
     if found == "tfds": return collect(tfds_windows(tfds_builder(source)))

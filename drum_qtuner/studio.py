@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MODELS', 'NOTE', 'all_scores', 'weights_asset', 'studio_script', 'static_studio', 'studio_page', 'Studio']
 
-# %% ../nbs/11_studio.ipynb #800aa742
+# %% ../nbs/11_studio.ipynb #ae8aa48a
 import base64, json
 from importlib.resources import files
 import anywidget, numpy as np, torch, traitlets
@@ -17,7 +17,7 @@ from .sound import beat_data
 from .playback import player_script
 from .listening import is_watched
 
-# %% ../nbs/11_studio.ipynb #7b850193
+# %% ../nbs/11_studio.ipynb #a433708b
 def all_scores(
     model, # anything with `scores(prefix)`
     classes, # whole numbers 0..9 (steps,)
@@ -27,7 +27,7 @@ def all_scores(
     with torch.no_grad(), one_thread():
         return torch.cat([model.scores(sequence[:, :t]) for t in range(sequence.shape[1] + 1)]).numpy()
 
-# %% ../nbs/11_studio.ipynb #a971b9fc
+# %% ../nbs/11_studio.ipynb #2801a214
 MODELS = ("note_cnn", "dqn-0.01", "dqn-0.05", "dqn-0.1", "dqn-0.3", "dqn-0.5") # that travel
 
 def weights_asset(
@@ -39,7 +39,7 @@ def weights_asset(
     numbers = np.concatenate([value.numpy().ravel() for model in models.values() for value in weights(model).values()])
     return json.dumps(dict(models=cards, float16=base64.b64encode(numbers.astype("<f2").tobytes()).decode()))
 
-# %% ../nbs/11_studio.ipynb #4bfde47b
+# %% ../nbs/11_studio.ipynb #905c24c3
 def _asset(name): return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
 
 def studio_script()->str: # JavaScript, without anything from elsewhere
@@ -54,7 +54,7 @@ def _html(beat, model, names):
             f'<script type="application/json">{data}</script></div>'
             f'<script>{studio_script()}\ndrumQtuner.studioPage(document.currentScript.previousElementSibling);</script>')
 
-# %% ../nbs/11_studio.ipynb #4e8e03ae
+# %% ../nbs/11_studio.ipynb #94721f9f
 def static_studio(
     beat:Beat=None, # to begin with; none: the model plays one
     model:str="note_cnn", # one of `names`
@@ -75,14 +75,14 @@ def studio_page(
     if path is not None: write_file(path, page.encode())
     return page
 
-# %% ../nbs/11_studio.ipynb #1f4747be
+# %% ../nbs/11_studio.ipynb #95f4e1a3
 def _beat(data):
     "The inverse of `beat_data`."
     velocity, offset = np.zeros((data["steps"], len(KIT)), int), np.zeros((data["steps"], len(KIT)))
     for step, drum, v, o in data["notes"]: velocity[step, drum], offset[step, drum] = v, o / TICKS_PER_STEP
     return Beat(velocity, offset, data["bpm"])
 
-# %% ../nbs/11_studio.ipynb #e08639f1
+# %% ../nbs/11_studio.ipynb #c8ad690b
 NOTE = "<p><i>In a running notebook the live studio stands here.</i></p>"
 
 class Studio(anywidget.AnyWidget):
@@ -117,7 +117,7 @@ class Studio(anywidget.AnyWidget):
 
     def __repr__(self): return f"Studio({self.model!r}, {self.beat!r})"
 
-# %% ../nbs/11_studio.ipynb #65d99ee8
+# %% ../nbs/11_studio.ipynb #b87c7d77
 def _answer(models, ask, model, **question):
     if ask == "generate": return generate(models[model], 1, **question)[0].classes().tolist()
     rows = all_scores(models[model], question["classes"])

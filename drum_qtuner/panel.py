@@ -11,7 +11,7 @@ __all__ = ['METRICAL_WEIGHT', 'DESCRIPTORS', 'BINS', 'CLASSIFIERS', 'JUDGE', 'PA
            'hamming_within', 'distinct_ngrams', 'neighbourhoods', 'coverage', 'nearest_clip', 'bars_copied', 'Real',
            'real_clips', 'evaluate', 'differs', 'panel_table', 'shortfall', 'plot_panel']
 
-# %% ../nbs/06b_panel.ipynb #c89d74b1
+# %% ../nbs/06b_panel.ipynb #acab1c08
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -24,7 +24,7 @@ from .preprocessing import Clips, load_clips
 from .note_cnn import one_thread, read_tensors
 from .evaluation import class_array
 
-# %% ../nbs/06b_panel.ipynb #0c32ebc5
+# %% ../nbs/06b_panel.ipynb #cfd9cb69
 def strokes(
     beats, # a `Beat`, a list of them of one length, `Clips`, or what this function returns
     mono:bool=False, # only the loudest drum of each step, as in the paper
@@ -39,7 +39,7 @@ def strokes(
     if mono: return np.arange(len(KIT)) == classes[..., None]
     return (beats.velocity if isinstance(beats, Clips) else np.array([beat.velocity for beat in beats])) > 0
 
-# %% ../nbs/06b_panel.ipynb #a25e92ba
+# %% ../nbs/06b_panel.ipynb #c53c9cf6
 def _ratio(part, whole):
     "part / whole, nan where whole is 0."
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=np.asarray(whole) > 0)
@@ -60,7 +60,7 @@ def onset_profile(beats)->np.ndarray: # float (..., 16)
     "Share of the bars in which anything sounds at each of the 16 positions; always defined (Palmer and Krumhansl 1990)."
     return _bars(strokes(beats)).any(-1).mean(-2)
 
-# %% ../nbs/06b_panel.ipynb #1af8ebd0
+# %% ../nbs/06b_panel.ipynb #08f2106d
 def _contrast(hits, drum, positions):
     "Share of strokes at these positions of the bar, minus the share at the others."
     there = _bars(hits)[..., drum].mean(-2)
@@ -81,7 +81,7 @@ def timekeeping(beats)->np.ndarray: # float (...), 0..1
     again = [(cymbals & np.roll(cymbals, -lag, axis=-1)).sum(-1) for lag in (1, 2, 4)]
     return _ratio(np.max(again, axis=0), cymbals.sum(-1))
 
-# %% ../nbs/06b_panel.ipynb #67d69b4f
+# %% ../nbs/06b_panel.ipynb #a1b7f56d
 METRICAL_WEIGHT = -np.array([0, 4, 3, 4, 2, 4, 3, 4, 1, 4, 3, 4, 2, 4, 3, 4])
 
 def syncopation(beats)->np.ndarray: # float (...), strength in a bar
@@ -94,7 +94,7 @@ def syncopation(beats)->np.ndarray: # float (...), strength in a bar
         heaviest = np.where(now, -9, np.maximum(heaviest, weight))
     return np.where(struck.any(-1), total / (struck.shape[-1] / STEPS_PER_BAR), np.nan)
 
-# %% ../nbs/06b_panel.ipynb #4668821b
+# %% ../nbs/06b_panel.ipynb #6190bd80
 def bar_repetition(beats)->np.ndarray: # float (...), 0..1
     "Strokes common to a bar and the next / strokes in either (Jaccard 1912), over all bars; nan for one bar or silence."
     bars = _bars(strokes(beats))
@@ -106,7 +106,7 @@ def run_length(beats)->np.ndarray: # float (...), 1..steps
     hits = strokes(beats)
     return hits.shape[-2] / (1 + (hits[..., 1:, :] != hits[..., :-1, :]).any(-1).sum(-1))
 
-# %% ../nbs/06b_panel.ipynb #0fa599d8
+# %% ../nbs/06b_panel.ipynb #97c865cb
 DESCRIPTORS = {f.__name__: f for f in (density, drum_shares, onset_profile, backbeat, downbeat, timekeeping, syncopation, bar_repetition, run_length)}
 
 def describe_beats(
@@ -120,7 +120,7 @@ def describe_beats(
         table |= {f"{name}{label}": column for label, column in zip(labels[values.ndim], values.reshape(len(hits), -1).T)}
     return pd.DataFrame(table)
 
-# %% ../nbs/06b_panel.ipynb #74cab9f2
+# %% ../nbs/06b_panel.ipynb #dfc7a378
 def groups(
     beats, # `Clips`, or a list of `Beat`
 )->np.ndarray: # (beats,): clips of one performance share a group, a generated beat is a group of its own
@@ -146,7 +146,7 @@ def interval(
     value = statistic(*(np.arange(len(group)) for group in groups))
     return value, value - spread, value + spread
 
-# %% ../nbs/06b_panel.ipynb #cc3a1917
+# %% ../nbs/06b_panel.ipynb #271abfc4
 def deal(
     group:np.ndarray, # as `groups` gives them
     parts:int=2, # into how many parts of about the same size
@@ -160,7 +160,7 @@ def deal(
     part[order] = (np.cumsum(sizes[order]) - sizes[order]) * parts // len(number)
     return part[number]
 
-# %% ../nbs/06b_panel.ipynb #6845e427
+# %% ../nbs/06b_panel.ipynb #9a90872f
 BINS = 100
 
 def pairwise(
@@ -191,7 +191,7 @@ def densities(
     top = max(np.nanmax(part, initial=0) for part in distances) or 1
     return tuple(_smooth(_binned(part.ravel(), top)) for part in distances)
 
-# %% ../nbs/06b_panel.ipynb #acf74f22
+# %% ../nbs/06b_panel.ipynb #596198bf
 def overlap(p, q)->float: # 0..1
     "Area under the lower of two distributions: sum of min(p, q)."
     return float(np.minimum(p, q).sum())
@@ -201,7 +201,7 @@ def kl(p, q)->float: # nats, 0 or more
     p, q = (.99 * r + .01 / len(r) for r in (p, q))
     return float(np.sum(p * np.log(p / q)))
 
-# %% ../nbs/06b_panel.ipynb #a4adb767
+# %% ../nbs/06b_panel.ipynb #33f00721
 def boosting(hits, labels, judged, seed):
     "Gradient-boosted trees on descriptors and single strokes; deterministic, so the seed does nothing."
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -227,7 +227,7 @@ class RecurrentClassifier(nn.Module):
         self.gru, self.output = nn.GRU(len(KIT), 32, batch_first=True), nn.Linear(32, 1)
     def forward(self, hits): return self.output(self.gru(hits)[0].mean(1))[:, 0]
 
-# %% ../nbs/06b_panel.ipynb #91d95e1b
+# %% ../nbs/06b_panel.ipynb #1bff14e3
 def train_classifier(make, hits, labels, judged, seed, updates=200):
     "Train a network for 200 updates of 64 beats each and let it judge."
     hits, judged, labels = (torch.from_numpy(array).float() for array in (hits, judged, labels))
@@ -247,7 +247,7 @@ def recurrent(*data, **options): "A small recurrent network."; return train_clas
 
 CLASSIFIERS = {f.__name__: f for f in (boosting, convolution, recurrent)}
 
-# %% ../nbs/06b_panel.ipynb #91f48c06
+# %% ../nbs/06b_panel.ipynb #87a677e8
 def two_sample(
     beats, # generated ones, or `Clips` in their place
     first:Clips, # real clips
@@ -277,7 +277,7 @@ def two_sample(
             tables.append(pd.DataFrame(dict(classifier=name, run=run, real=~truth, group=group, correct=said == truth)))
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/06b_panel.ipynb #c7d5b1a3
+# %% ../nbs/06b_panel.ipynb #1be74324
 def accuracies(
     verdicts:pd.DataFrame, # as `two_sample` gives them
     draws:int=100, # of the bootstrap
@@ -292,7 +292,7 @@ def accuracies(
         return np.append(each, each.max())
     return pd.DataFrame(dict(zip(("value", "low", "high"), interval(statistic, *(side.index for side in sides), draws=draws, seed=seed))), index=[*names, "worst"])
 
-# %% ../nbs/06b_panel.ipynb #4a19e7f6
+# %% ../nbs/06b_panel.ipynb #d8f54e06
 class Judge(nn.Module):
     "A gated recurrent unit that predicts each step from all before it."
     def __init__(self, hidden:int=96):
@@ -310,7 +310,7 @@ class Judge(nn.Module):
 def _log_probabilities(judge, classes):
     return -F.cross_entropy(judge(classes).transpose(1, 2), classes, reduction="none")
 
-# %% ../nbs/06b_panel.ipynb #5ef7b6da
+# %% ../nbs/06b_panel.ipynb #a3a20825
 def train_judge(
     clips:Clips, # to learn from; a tenth of the performances is kept for stopping
     epochs:int=25, # rounds through the clips
@@ -336,7 +336,7 @@ def train_judge(
     judge.card = {"clips": len(clips), "seed": seed, "epochs": epochs, "loss on the performances kept, nats a step": [round(x, 4) for x in history]}
     return judge.eval()
 
-# %% ../nbs/06b_panel.ipynb #cd8a2d91
+# %% ../nbs/06b_panel.ipynb #1f3dd1cd
 JUDGE = (Path(__file__).parent / "judges" if "__file__" in globals() else Path("../drum_qtuner/judges")) / "gru.safetensors"
 
 def load_judge(
@@ -358,7 +358,7 @@ def judge_scores(
     classes = beats.classes if isinstance(beats, Clips) else class_array(beats)
     with one_thread(): return torch.cat([_log_probabilities(judge, part).mean(1) for part in torch.from_numpy(classes).long().split(1000)]).double().numpy()
 
-# %% ../nbs/06b_panel.ipynb #6757f90b
+# %% ../nbs/06b_panel.ipynb #d9b4ff22
 def patterns(beats, mono:bool=False)->np.ndarray: # int64 (..., steps), 0..511
     "A number for each step, which says what drums are struck; 0 for none."
     return strokes(beats, mono) @ (1 << np.arange(len(KIT)))
@@ -380,7 +380,7 @@ def distinct_ngrams(beats, length:int=4)->float: # 0..1
     grams = sum(step[:, i:step.shape[1] - length + 1 + i] << (9 * i) for i in range(length))
     return len(np.unique(grams)) / grams.size
 
-# %% ../nbs/06b_panel.ipynb #72d53686
+# %% ../nbs/06b_panel.ipynb #cc19262e
 def _distances(beats, clips):
     "Share of differing steps between each of some beats and each of some clips, float (beats, clips)."
     from scipy.spatial.distance import cdist
@@ -396,7 +396,7 @@ def neighbourhoods(
     return np.sort(np.where(group[:, None] == group, np.inf, _distances(clips, clips)), axis=1)[:, neighbours - 1]
 
 
-# %% ../nbs/06b_panel.ipynb #2b9572c8
+# %% ../nbs/06b_panel.ipynb #32f248d4
 def coverage(
     distances, # (beats, clips): Hamming
     radius, # (clips,): as `neighbourhoods` gives it
@@ -417,7 +417,7 @@ def bars_copied(beats, clips)->np.ndarray: # float (beats,), 0..1
     known = {bar.tobytes() for bar in np.packbits(theirs, axis=1)}
     return np.array([bar.tobytes() in known for bar in np.packbits(mine, axis=1)]).reshape(len(strokes(beats)), -1).mean(1)
 
-# %% ../nbs/06b_panel.ipynb #70a09e27
+# %% ../nbs/06b_panel.ipynb #6a70605b
 @dataclass(frozen=True)
 class Real:
     "Real clips in their three parts."
@@ -439,7 +439,7 @@ def _some(beats, n, rng):
     chosen = np.sort(rng.permutation(len(beats))[:n])
     return beats[chosen] if isinstance(beats, Clips) else [beats[i] for i in chosen]
 
-# %% ../nbs/06b_panel.ipynb #c1181cec
+# %% ../nbs/06b_panel.ipynb #3ed521a2
 def _judge_figures(judge, beats, second, draws):
     from scipy.stats import wasserstein_distance
     mine, theirs = judge_scores(judge, beats), judge_scores(judge, second)
@@ -460,7 +460,7 @@ def _descriptor_figures(beats, second, mono, draws):
     return figures["overlap"] | figures["KL"]
 
 
-# %% ../nbs/06b_panel.ipynb #ee11887b
+# %% ../nbs/06b_panel.ipynb #a14b1380
 def _diversity_figures(beats, mono, draws):
     hits, options = strokes(beats, mono), dict(draws=draws, replace=False)
     measures = {"distinct beats": distinct_share, "Hamming, pairs": hamming_within, "distinct 4-grams": distinct_ngrams}
@@ -475,7 +475,7 @@ def _novelty_figures(beats, train, mono, draws):
     each = {name: measure(strokes(beats, mono), strokes(train, mono)) for name, measure in each.items()}
     return {name: interval(lambda i: values[i].mean(), groups(beats), draws=draws) for name, values in each.items()}
 
-# %% ../nbs/06b_panel.ipynb #df30cc61
+# %% ../nbs/06b_panel.ipynb #0e8605e3
 PAIRS = 300 # beats, and clips, whose distances are compared
 
 def _figures(name, beats, real, n, mono, judge, fast, repeats, draws, rng):
@@ -500,7 +500,7 @@ def _excess(panel):
     value = worst["value"] - floor["value"]
     return pd.DataFrame(dict(set=worst.index, part="two-sample", figure="excess", value=value, low=value - spread, high=value + spread))
 
-# %% ../nbs/06b_panel.ipynb #8d5abdb8
+# %% ../nbs/06b_panel.ipynb #822a2d64
 def evaluate(
     beats, # a list of `Beat`, or {name: list}; two bars each
     clips:Clips=None, # real ones of all splits; none: those that `load_clips` finds
@@ -531,7 +531,7 @@ def evaluate(
     order = [pd.factorize(panel[column])[0] for column in ("part", "set")] # as they came
     return panel.iloc[np.lexsort(order)].reset_index(drop=True).assign(beats=n)
 
-# %% ../nbs/06b_panel.ipynb #14b0142a
+# %% ../nbs/06b_panel.ipynb #b51ee579
 def differs(panel:pd.DataFrame)->pd.Series: # bool, a row of the panel each
     "Which figures have an interval that does not touch the interval of real clips."
     real = panel[panel["set"] == "real"].set_index("figure")
@@ -542,11 +542,12 @@ def panel_table(
     panel:pd.DataFrame, # as `evaluate` gives it
 )->pd.DataFrame: # text: a row a figure, a column a set
     "Value and half the width of its interval, with a star where it does not touch that of real clips."
-    text = [f"{row.value:.2f} ±{(row.high - row.value):.2f}{'*' if star else ' '}" for row, star in zip(panel.itertuples(), differs(panel))]
+    widths = [f" ±{high - value:.2f}" if np.isfinite(high) else "" for value, high in zip(panel["value"], panel["high"])] # none: too few beats
+    text = [f"{value:.2f}{width}{'*' if star else ' '}" for value, width, star in zip(panel["value"], widths, differs(panel))]
     table = panel.assign(text=text).pivot(index=["part", "figure"], columns="set", values="text")
     return table.reindex(index=pd.MultiIndex.from_frame(panel[["part", "figure"]].drop_duplicates()), columns=panel["set"].unique()).rename_axis(columns=None)
 
-# %% ../nbs/06b_panel.ipynb #a535e38f
+# %% ../nbs/06b_panel.ipynb #7f2a15da
 def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a column a set
     "How much worse than real clips each set is on each figure."
     figures = panel.pivot(index="figure", columns="set", values="value").reindex(index=panel["figure"].unique(), columns=panel["set"].unique())
@@ -556,7 +557,7 @@ def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a 
     beyond[shared], beyond[either] = -beyond[shared], beyond[either].abs()
     return beyond.clip(lower=0)
 
-# %% ../nbs/06b_panel.ipynb #08c18386
+# %% ../nbs/06b_panel.ipynb #ef550bbc
 def plot_panel(
     panel:pd.DataFrame, # as `evaluate` gives it
 ): # a matplotlib Figure

@@ -6,7 +6,7 @@
 __all__ = ['COLORS', 'HEADS', 'GHOST', 'PREVIEW_BYTES', 'PAGE_BYTES', 'MOUNT', 'named_beats', 'roll', 'Score', 'score',
            'player_script', 'Player', 'player', 'player_page']
 
-# %% ../nbs/01_playback.ipynb #a0ff54f9
+# %% ../nbs/01_playback.ipynb #fc526dac
 import io, json, os, re, sys, zlib
 from html import escape
 from importlib.resources import files
@@ -15,7 +15,7 @@ import numpy as np
 from .beat import *
 from .sound import *
 
-# %% ../nbs/01_playback.ipynb #eb609b36
+# %% ../nbs/01_playback.ipynb #2153ff3c
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#56B4E9", "#84502A", "#A463F2", "#E69F00", "#CC79A7", "#5E46E0"] # one a drum, as in `KIT`
 
 def named_beats(
@@ -30,7 +30,7 @@ def named_beats(
     if not named: raise ValueError("there is no beat to show")
     return {str(name): beat for name, beat in named.items()}
 
-# %% ../nbs/01_playback.ipynb #53508de7
+# %% ../nbs/01_playback.ipynb #c571843e
 def _draw_roll(ax, beat, title):
     "One beat: a bar for each stroke, harder ones darker."
     from matplotlib.colors import to_rgba
@@ -52,7 +52,7 @@ def _draw_heat(ax, heat, label):
     ax.tick_params(length=0, labelsize=7)
     ax.spines[:].set_visible(False)
 
-# %% ../nbs/01_playback.ipynb #ca146afa
+# %% ../nbs/01_playback.ipynb #ab6e2edc
 def roll(
     beats, # a `Beat`, or a list or dict of them
     heat=None, # (steps, rows) numbers to show below; for several beats a list or dict of such arrays
@@ -78,7 +78,7 @@ def roll(
     plt.close(fig) # the caller shows it, once
     return fig
 
-# %% ../nbs/01_playback.ipynb #81d5682a
+# %% ../nbs/01_playback.ipynb #0588833d
 HEADS = ["F4 normal", "C5 normal", "E5 normal", "D5 normal", "A4 normal", "G5 circle-x", "G5 x", "A5 x", "F5 x"] # line and note head of each drum
 GHOST = 50 # softer strokes on a skin are written in brackets
 
@@ -104,7 +104,7 @@ def _voice(velocity, drums, stem):
             voice[-1].quarterLength, voice[-1].stemDirection = (until - step) / 4, stem
     return voice
 
-# %% ../nbs/01_playback.ipynb #3c3cf026
+# %% ../nbs/01_playback.ipynb #e937432f
 def _sheet(beat):
     "The beat as a music21 score."
     from music21 import bar, clef, instrument, metadata, meter, stream, tempo
@@ -122,7 +122,7 @@ def _sheet(beat):
     sheet.metadata = metadata.Metadata(title="Drums")
     return sheet
 
-# %% ../nbs/01_playback.ipynb #c3e3cabf
+# %% ../nbs/01_playback.ipynb #cba6905c
 class Score:
     "A drum chart: in a notebook, shows itself."
     def __init__(self, xml, bpm): self.xml, self.bpm = xml, bpm
@@ -153,7 +153,7 @@ def score(
     xml = GeneralObjectExporter(_sheet(beat)).parse().decode()
     return Score(re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", xml), round(beat.bpm, 2)) # the same beat, the same file
 
-# %% ../nbs/01_playback.ipynb #3eb9b57c
+# %% ../nbs/01_playback.ipynb #93599183
 def _place(position):
     "Where a step, or a point between two, is drawn: 20 a step, 4 more after each beat, 6 more after each bar."
     return 20 * position + 4 * (position // 4) + 6 * (position // STEPS_PER_BAR)
@@ -173,7 +173,7 @@ def _grid(beat):
     return (f'<svg role="img" aria-label="Strokes: {", ".join(counts) or "none"}" viewBox="-9 0 {width + 11} {height}" preserveAspectRatio="none" '
             f'stroke-width="4" stroke-linejoin="round" style="display:block;width:100%;height:{height}px">{"".join(paths)}</svg>')
 
-# %% ../nbs/01_playback.ipynb #db491cf3
+# %% ../nbs/01_playback.ipynb #86913cf4
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 def _same_number(ogg):
@@ -188,7 +188,7 @@ def _same_number(ogg):
         begin = end
     return bytes(ogg)
 
-# %% ../nbs/01_playback.ipynb #a18919a5
+# %% ../nbs/01_playback.ipynb #78a97c16
 PREVIEW_BYTES = 1_700 # of base64 for a second of sound
 
 def _audio(beat, room):
@@ -207,7 +207,7 @@ def _audio(beat, room):
     data = base64.b64encode(_same_number(file.getvalue())).decode()
     return f'<div class="dq-audio"><audio controls preload="none" style="max-width:100%" src="data:audio/ogg;base64,{data}"></audio>{label}</div>'
 
-# %% ../nbs/01_playback.ipynb #acede777
+# %% ../nbs/01_playback.ipynb #d537dd08
 PAGE_BYTES = 10_000 # that a beat may add to a page
 MOUNT = "<script>{let D=globalThis.drumQtuner??={};(D.queue??=[]).push(document.currentScript.parentNode);D.mount?.()}</script>"
 
@@ -226,7 +226,7 @@ def _figure(title, beat):
     heard = _audio(beat, PAGE_BYTES - 300 - len(seen) - len(told))
     return f'<figure class="dq-player tex2jax_ignore mathjax_ignore" style="margin:0 0 12px;min-width:0;max-width:100%">{seen}{heard}{told}</figure>'
 
-# %% ../nbs/01_playback.ipynb #060dd4e9
+# %% ../nbs/01_playback.ipynb #eb53e008
 def player_script()->str: # JavaScript
     "The kit, the sounds and the player: what a page needs once."
     assets = files("drum_qtuner") / "assets"
@@ -234,7 +234,7 @@ def player_script()->str: # JavaScript
     given = dict(color=COLORS, names=[[drum.short, drum.name] for drum in KIT], css=css)
     return f"Object.assign(globalThis.drumQtuner??={{}},{json.dumps(given)},{{kit:{kit_json()}}});\n{sound}\n{player}"
 
-# %% ../nbs/01_playback.ipynb #dba1588f
+# %% ../nbs/01_playback.ipynb #c86dbfff
 _carried = {} # the cell of this session whose output carries the script, and its run
 
 def _carries():
@@ -248,7 +248,7 @@ def _carries():
     if again: _carried["run"] = run
     return again
 
-# %% ../nbs/01_playback.ipynb #403d6ea7
+# %% ../nbs/01_playback.ipynb #d939665d
 class Player:
     "Beats that can be heard: in a notebook, shows itself."
     def __init__(self, beats): self.beats = named_beats(beats)
@@ -269,7 +269,7 @@ def player(
     "Hear beats: play, loop, tempo, volume, metronome, and each as MIDI and WAV."
     return Player(beats)
 
-# %% ../nbs/01_playback.ipynb #1fcb1983
+# %% ../nbs/01_playback.ipynb #8c329e99
 def player_page(
     beats, # a `Beat`, or a list or dict of them
     title:str="Beats", # of the page

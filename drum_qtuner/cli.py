@@ -9,14 +9,14 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF',
            'make_beats', 'make_figures', 'make_table', 'compare_with_paper', 'render_report', 'describe_model',
            'write_report', 'Epsilons', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #2b15c5d5
+# %% ../nbs/13_cli.ipynb #cbdfbcc2
 import hashlib, io, json, os, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #d1587393
+# %% ../nbs/13_cli.ipynb #9820f7ab
 def _stop(
     message, # what to tell the user
     status:int=2, # exit status
@@ -41,7 +41,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #09cbef75
+# %% ../nbs/13_cli.ipynb #8a4d7381
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -49,7 +49,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #49b61bf1
+# %% ../nbs/13_cli.ipynb #04c1d8ca
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -63,7 +63,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #6506adcd
+# %% ../nbs/13_cli.ipynb #50d8b771
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -85,7 +85,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #a65ecb17
+# %% ../nbs/13_cli.ipynb #69d45922
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -93,7 +93,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-# %% ../nbs/13_cli.ipynb #2540a571
+# %% ../nbs/13_cli.ipynb #c5dd7b2e
 def write_beats(
     beats:list, # of `Beat`
     folder, # where to
@@ -107,7 +107,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #eb277ecd
+# %% ../nbs/13_cli.ipynb #3695188a
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -135,7 +135,7 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #81329656
+# %% ../nbs/13_cli.ipynb #c7085e10
 def read_folders(
     files, # paths of MIDI files
 )->dict: # {folder: its beats}; by its own name where that tells it from the others
@@ -178,7 +178,7 @@ def evaluate(files, source, final, poly, fast, out, overwrite, seed):
         plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
         for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())): click.echo(write_file(path, data))
 
-# %% ../nbs/13_cli.ipynb #d2f08d10
+# %% ../nbs/13_cli.ipynb #317e6a3d
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -212,7 +212,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #aa387028
+# %% ../nbs/13_cli.ipynb #240ca44d
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -243,7 +243,7 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #a1a280f4
+# %% ../nbs/13_cli.ipynb #e3e53394
 def tune_one(
     out, # the folder of the run
     epsilon:float, # its exploration rate
@@ -265,7 +265,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #e807dbe8
+# %% ../nbs/13_cli.ipynb #bdfcd96e
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -288,7 +288,7 @@ def tune_all(
             stopped.set()
             for job in running: job.cancel()
 
-# %% ../nbs/13_cli.ipynb #73bb1b43
+# %% ../nbs/13_cli.ipynb #03a843d8
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -300,7 +300,7 @@ def make_beats(
     sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
     return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #da3c47fd
+# %% ../nbs/13_cli.ipynb #595e0fe1
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -319,7 +319,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #5bde711f
+# %% ../nbs/13_cli.ipynb #0bf0becb
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -337,7 +337,7 @@ def make_table(
     head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #24391f8f
+# %% ../nbs/13_cli.ipynb #19267aaa
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000}
 
@@ -355,7 +355,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #f0fe7ead
+# %% ../nbs/13_cli.ipynb #0d310e68
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -369,7 +369,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, script=player_script(), **content)
 
-# %% ../nbs/13_cli.ipynb #7e664530
+# %% ../nbs/13_cli.ipynb #302d272f
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -383,7 +383,7 @@ def describe_model(name):
     if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #56e0d1b9
+# %% ../nbs/13_cli.ipynb #1c7b331f
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -414,7 +414,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #0002bb8c
+# %% ../nbs/13_cli.ipynb #ca9ea642
 class Epsilons(click.ParamType):
     "Exploration rates like 0.01,0.1, each once, in ascending order."
     name = "numbers"
@@ -435,7 +435,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-brief' if brief else ''}"
 
-# %% ../nbs/13_cli.ipynb #9bae8a8d
+# %% ../nbs/13_cli.ipynb #d7054240
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -444,7 +444,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #4b20ab16
+# %% ../nbs/13_cli.ipynb #265cdc93
 @main.command()
 @data_option
 @click.option("--epsilons", type=Epsilons(), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")
@@ -475,7 +475,8 @@ def run(source, epsilons, iterations, note_cnn_clips, full, out, seed):
         card = learn_note_cnn(out, data, settings).card
         click.echo(f"note_cnn: loss {card['valid_loss']:.3f} nats a step on validation clips, {card['test_loss']:.3f} on test clips.")
         tune_all(out, settings)
-        report = write_report(out, settings, data)
+        report = Path(out) / "report.html"
+        if not report.exists(): write_report(out, settings, data) # it is written last, so beats and figures are there too
     except KeyboardInterrupt: _stop(f"Interrupted. What is finished is kept in {out}; the same command goes on from there.", 130)
     shutil.rmtree(Path(out) / "checkpoints", ignore_errors=True)
     click.echo(f"Done. Open {report} in a browser; the beats are in {out / 'beats'}.")

@@ -2,13 +2,14 @@
 import io
 import sys
 import types
+from html import escape
 
 import numpy as np
 import pytest
 from scipy.io import wavfile
 from scipy.signal import correlate, resample_poly
 
-from browser import onsets, recorded, start_recording
+from browser import TAP, onsets, recorded, start_recording
 from drum_qtuner import REST, Beat
 from drum_qtuner import playback
 from drum_qtuner.playback import player, player_page, player_script, render
@@ -368,4 +369,21 @@ def test_in_a_live_jupyterlab(open_page, lab):
     assert page.evaluate("[...document.querySelectorAll('.dq-player')].map(figure => figure.transport.playing)") == [False, False, False, True]
     page.locator(".dq-play").last.click()
     with page.expect_download() as midi: page.locator(".dq-midi").last.click()
+    assert Beat.from_midi(midi.value.path().read_bytes()) == sparse()
+
+
+@pytest.mark.parametrize("sandbox", ["allow-scripts allow-downloads", "allow-scripts allow-same-origin allow-downloads"], ids=["stranger", "same origin"])
+def test_in_frames_of_their_own(open_page, sandbox):
+    "As in Colab and VS Code: each output lives in a frame that sees nothing of the others, and carries everything."
+    frame = escape(player(sparse()).html())
+    page = open_page("<!doctype html><html><head><link rel='icon' href='data:,'></head><body>"
+                     + f'<iframe sandbox="{sandbox}" srcdoc="{frame}" width="600" height="320"></iframe>' * 2 + "</body></html>")
+    page.wait_for_function("document.querySelectorAll('iframe').length === 2")
+    first, second = page.frames[1:]
+    for each in (first, second): each.locator(".dq-play").wait_for()
+    first.evaluate(TAP)
+    first.locator(".dq-play").click()
+    first.wait_for_function("heard.length && Math.max(...heard.at(-1)[1].map(Math.abs), ...heard.flatMap(([, block]) => block.map(Math.abs))) > .1")
+    assert first.evaluate("drumQtuner.playing.position()") >= 0 and not second.evaluate("!!drumQtuner.playing")
+    with page.expect_download() as midi: second.locator(".dq-midi").click()
     assert Beat.from_midi(midi.value.path().read_bytes()) == sparse()

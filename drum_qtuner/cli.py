@@ -10,7 +10,7 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'LICENCES', 'PAPER', 'BRIEF',
            'write_report', 'Epsilons', 'default_folder', 'minutes', 'run']
 
 # %% ../nbs/13_cli.ipynb #cbdfbcc2
-import hashlib, io, json, os, shutil, sys, threading, warnings
+import hashlib, io, json, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click

@@ -8,7 +8,7 @@ import pyloudnorm
 import pytest
 
 from browser import recorded, start_recording
-from test_listening import SMALL, some_beats, small
+from test_listening import SMALL, small
 from drum_qtuner.beat import Beat
 from drum_qtuner.listening import *  # noqa: F403
 from drum_qtuner.sound import render

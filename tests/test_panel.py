@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from drum_qtuner.beat import KIT, REST, Beat
+from drum_qtuner.beat import REST, Beat
 from drum_qtuner.evaluation import longest_run
 from drum_qtuner.panel import *
 from drum_qtuner.preprocessing import Clips, load_clips
@@ -233,7 +233,6 @@ def test_copies_are_copies(clips):
 
 
 def test_coverage_by_hand():
-    beats = [ROCK, SILENCE]
     real = [ROCK, repeat(0), repeat(1)]
     radius = neighbourhoods(real, np.array(["a", "b", "c"]), neighbours=1)
     np.testing.assert_allclose(radius, [28 / 32, 28 / 32, 28 / 32])  # each shares four of its steps with the rock beat, or four with it

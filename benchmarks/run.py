@@ -27,7 +27,7 @@ from drum_qtuner.beat import write_file
 from drum_qtuner.dqn_tuning import tune
 from drum_qtuner.fast_tuning import fast_tune, fast_tune_many, tune_many
 from drum_qtuner.note_cnn import generate, load_pretrained, train
-from drum_qtuner.preprocessing import load_clips
+from drum_qtuner.preprocessing import cut, load_clips, read_performances
 
 HERE = Path(__file__).parent
 EPSILONS = (0.01, 0.05, 0.1, 0.3, 0.5)
@@ -94,8 +94,8 @@ def measure(quick: bool, clips):
     command = "import sys, tempfile, drum_qtuner.cli as c; c.main(['generate', '--out', tempfile.mkdtemp()], standalone_mode=False)"
     yield row("`drum_qtuner generate`, 8 beats", "`import torch`", *alternating(few, (python("import torch"), 1), (python(command), 1)))
     if "DRUM_QTUNER_GROOVE" in os.environ:
-        load = "import os, drum_qtuner.preprocessing as p; p.load_clips(os.environ['DRUM_QTUNER_GROOVE'])"
-        yield row("raw Groove to arrays, fresh process", "`import torch`", *alternating(3, (python("import torch"), 1), (python(load), 1)))
+        groove = os.environ["DRUM_QTUNER_GROOVE"]
+        yield row("raw Groove to arrays", "`import torch`", *alternating(3, (python("import torch"), 1), (lambda: cut(read_performances(groove)[0]), 1)))
 
 
 def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:

@@ -43,7 +43,7 @@ def test_agrees_with_the_plain_loop_for_3000_iterations(note_cnn, epsilon, seed)
 
 
 @pytest.mark.parametrize("options", [
-    dict(episode_steps=32), dict(episode_steps=2), dict(episode_steps=50), dict(output_layer="zero"),
+    dict(start="random"), dict(lowest_reward=-2.0, start="random", episode_steps=32), dict(episode_steps=32), dict(episode_steps=2), dict(episode_steps=50), dict(output_layer="zero"),
     dict(gamma=0.0, eta=1.0, target_every=1), dict(epsilon=1.0, learning_rate=1e-2, target_every=7), dict(epsilon=0.0),
 ], ids=str)
 def test_options_mean_the_same(note_cnn, options):

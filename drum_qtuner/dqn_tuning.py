@@ -6,7 +6,7 @@
 __all__ = ['CHECKPOINT_EVERY', 'log_probability', 'QNetwork', 'QListener', 'new_q_network', 'bellman_target', 'soft_update',
            'exploration', 'update', 'flushed_denormals', 'tune', 'load_rewards']
 
-# %% ../nbs/04_dqn_tuning.ipynb #14660b0e
+# %% ../nbs/04_dqn_tuning.ipynb #1349a401
 import copy
 from contextlib import contextmanager
 import numpy as np
@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from .note_cnn import (
-    WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, one_thread, save_checkpoint, set_adam_state, states, weights)
+    WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, new_network, one_thread, save_checkpoint, set_adam_state, states, weights)
 
-# %% ../nbs/04_dqn_tuning.ipynb #559765be
+# %% ../nbs/04_dqn_tuning.ipynb #99ca364c
 @torch.no_grad()
 def log_probability(
     note_cnn, # the frozen Note-CNN
@@ -26,7 +26,7 @@ def log_probability(
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #29adc55f
+# %% ../nbs/04_dqn_tuning.ipynb #b0bb0e23
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
     def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
@@ -52,7 +52,7 @@ class QListener(Listener):
         shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[:, 1, None]
         return self.model.output(F.relu(shared + newest @ self.linear[:, :shared.shape[2]]))[..., 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #6100380a
+# %% ../nbs/04_dqn_tuning.ipynb #d006e9e6
 def new_q_network(
     note_cnn, # the trained Note-CNN
     seed:int=0, # of the output layer
@@ -62,9 +62,7 @@ def new_q_network(
     "A Q-network with the Note-CNN's convolution and linear layer (section 4)."
     if output_layer not in ("fresh", "zero"): raise ValueError(f"output_layer must be 'fresh' or 'zero', not {output_layer!r}")
     if start not in ("note_cnn", "random"): raise ValueError(f"start must be 'note_cnn' or 'random', not {start!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        q = QNetwork(**note_cnn.sizes)
+    q = new_network(QNetwork, seed, **note_cnn.sizes)
     if start == "note_cnn":
         q.conv.load_state_dict(note_cnn.conv.state_dict())
         q.linear.load_state_dict(note_cnn.linear.state_dict())
@@ -72,7 +70,7 @@ def new_q_network(
         for parameter in q.output.parameters(): nn.init.zeros_(parameter)
     return q
 
-# %% ../nbs/04_dqn_tuning.ipynb #9b2be731
+# %% ../nbs/04_dqn_tuning.ipynb #acbf7862
 @torch.no_grad()
 def bellman_target(
     reward:torch.Tensor, # float (batch,)
@@ -84,7 +82,7 @@ def bellman_target(
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
-# %% ../nbs/04_dqn_tuning.ipynb #352b6c94
+# %% ../nbs/04_dqn_tuning.ipynb #a758fa57
 @torch.no_grad()
 def soft_update(
     target, # network that follows
@@ -94,7 +92,7 @@ def soft_update(
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
     for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
 
-# %% ../nbs/04_dqn_tuning.ipynb #c653d9dc
+# %% ../nbs/04_dqn_tuning.ipynb #f9926c53
 def exploration(
     iterations:int, # how many actions
     epsilon:float, # share of random ones
@@ -108,7 +106,7 @@ def exploration(
     greedy[0] = False
     return np.where(greedy, -1, random)
 
-# %% ../nbs/04_dqn_tuning.ipynb #2e6c9a6d
+# %% ../nbs/04_dqn_tuning.ipynb #da86fc42
 def update(
     q, # the Q-network
     optimizer, # of its parameters
@@ -122,7 +120,7 @@ def update(
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/04_dqn_tuning.ipynb #0870e88d
+# %% ../nbs/04_dqn_tuning.ipynb #ddd70f7d
 @contextmanager
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
@@ -145,13 +143,13 @@ def _restore(parts, facts, q, target, optimizer):
     q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
-# %% ../nbs/04_dqn_tuning.ipynb #d9785e14
+# %% ../nbs/04_dqn_tuning.ipynb #025739e4
 def _check(epsilon, iterations, gamma, eta, target_every, episode_steps):
     if not (0 <= epsilon <= 1 and 0 <= gamma < 1 and 0 < eta <= 1): raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {epsilon}, {eta}, {gamma}")
     if iterations < 1 or target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {iterations}, {target_every}")
     if episode_steps is not None and episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {episode_steps}")
 
-# %% ../nbs/04_dqn_tuning.ipynb #dc94b73d
+# %% ../nbs/04_dqn_tuning.ipynb #4a300a97
 def tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -196,7 +194,7 @@ def tune(
                 _save(checkpoint, settings, q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
-# %% ../nbs/04_dqn_tuning.ipynb #a7014db6
+# %% ../nbs/04_dqn_tuning.ipynb #977dd062
 def load_rewards(
     name:str, # such as "dqn-0.1"
 )->np.ndarray: # float32 (500_000,): the reward of every iteration

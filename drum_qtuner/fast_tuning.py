@@ -8,7 +8,7 @@ __all__ = ['f32', 'exact', 'compiled', 'swapped', 'layers', 'copy_in', 'copy_out
            'follow', 'begin_beat', 'learn', 'fast_tune', 'fast_tune_many', 'stack', 'unstack', 'stacked_patterns',
            'stacked_outputs', 'stacked_values', 'tune_many']
 
-# %% ../nbs/05_fast_tuning.ipynb #f6684675
+# %% ../nbs/05_fast_tuning.ipynb #b8a58f32
 import copy, math, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
@@ -20,7 +20,7 @@ from .note_cnn import load_checkpoint, one_thread
 from .dqn_tuning import (
     CHECKPOINT_EVERY, QNetwork, exploration, flushed_denormals, new_q_network, _check, _restore, _save)
 
-# %% ../nbs/05_fast_tuning.ipynb #00ce2448
+# %% ../nbs/05_fast_tuning.ipynb #39c00fe6
 def swapped(tensors, inner):
     "Turn the axes of the convolution around, and swap the two axes within an input of the linear layer."
     conv, bias, linear, *rest = tensors
@@ -38,7 +38,7 @@ def layers(
     parts = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
     return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
 
-# %% ../nbs/05_fast_tuning.ipynb #5782bd61
+# %% ../nbs/05_fast_tuning.ipynb #8ea80a80
 def copy_in(flat, tensors, sizes):
     "Copy torch's parameters, or something of their shapes, to a flat array."
     for layer, tensor in zip(layers(flat, sizes, len(tensors[-1])), swapped(tensors, sizes["channels"])): layer[...] = tensor.detach()
@@ -60,7 +60,7 @@ def flat_copy(
     copy_in(flat, list(model.parameters()), model.sizes)
     return flat
 
-# %% ../nbs/05_fast_tuning.ipynb #c25ece47
+# %% ../nbs/05_fast_tuning.ipynb #f3bb1074
 f32 = np.float32
 exact = njit(error_model="numpy", nogil=True, cache=True)
 compiled = njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
@@ -79,7 +79,7 @@ def pattern(conv, bias, window, start, position, taps, out):
         a = conv[k, window[position + k]]
         for i in range(out.size): out[i] += a[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #5fe51331
+# %% ../nbs/05_fast_tuning.ipynb #9ea4b4fb
 @exact
 def listen(
     net, # layers
@@ -95,7 +95,7 @@ def listen(
         for i in range(patterns.shape[1]): patterns[p, i] = patterns[p + 1, i]
     for p in range(known, last + 1): pattern(net[0], net[1], window, start, p, last_taps if p == last else taps, patterns[p])
 
-# %% ../nbs/05_fast_tuning.ipynb #ed74fae1
+# %% ../nbs/05_fast_tuning.ipynb #f9aeb27a
 @compiled
 def dot(a, b):
     total = f32(0)
@@ -122,7 +122,7 @@ def score(
         for a in range(values.size): hidden[a, j] = max(shared + dot(linear[j, n:], newest[a]), f32(0))
     for a in range(values.size): values[a] = output_bias[0] + dot(output[0], hidden[a])
 
-# %% ../nbs/05_fast_tuning.ipynb #dc429e2a
+# %% ../nbs/05_fast_tuning.ipynb #cb143ba3
 @compiled
 def log_p(net, patterns, action, work):
     "log p(action | state) from the Note-CNN's patterns: the reward."
@@ -143,7 +143,7 @@ def workspace(sizes):
     return (zeros(positions * sizes["channels"]), zeros(sizes["classes"], sizes["channels"]),
             zeros(sizes["classes"], sizes["hidden"]), zeros(sizes["classes"]))
 
-# %% ../nbs/05_fast_tuning.ipynb #14d3a1a0
+# %% ../nbs/05_fast_tuning.ipynb #bd4a517e
 @compiled
 def gradient(
     net, window, start, x, hidden, error, # as above; `error` is 2 (Q - y)
@@ -169,7 +169,7 @@ def gradient(
             column = d_conv[k, window[p + k]]
             for i in range(bias.size): column[i] += d_pattern[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #c84ec62f
+# %% ../nbs/05_fast_tuning.ipynb #3da591b2
 @compiled
 def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
     "One step of Adam where the gradient is slope * inputs."
@@ -179,7 +179,7 @@ def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
         squares[i] = f32(0.999) * squares[i] + f32(0.001) * (g * g)
         weights[i] -= rate * means[i] / (math.sqrt(squares[i]) + epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #115519d4
+# %% ../nbs/05_fast_tuning.ipynb #2d319c7e
 @compiled
 def decay(squares, n):
     "What n iterations without gradient do to the mean square."
@@ -200,7 +200,7 @@ def catch_up(squares, asleep, first, n, t):
             decay(squares[first + j * n:first + (j + 1) * n], t - asleep[j])
             asleep[j] = t
 
-# %% ../nbs/05_fast_tuning.ipynb #44338c79
+# %% ../nbs/05_fast_tuning.ipynb #53fee0f3
 @compiled
 def adam(
     weights, means, squares, # flat
@@ -223,7 +223,7 @@ def adam(
         a = b
     adam_row(weights[a:], means[a:], squares[a:], tail, f32(1), rate, epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #097ee2dd
+# %% ../nbs/05_fast_tuning.ipynb #f8290164
 @compiled
 def follow(target, q, eta, due, known):
     "Let the target network follow if it is time; then none of its patterns can slide."
@@ -239,7 +239,7 @@ def begin_beat(note, played, place, known, first, steps, patterns):
     place[0], place[1], known[1] = now, now, 0
     listen(note, played[now - steps + 1:now + 1], steps - 1, known[0], patterns, note[0].shape[0])
 
-# %% ../nbs/05_fast_tuning.ipynb #322c920d
+# %% ../nbs/05_fast_tuning.ipynb #b0377acb
 @compiled
 def learn(
     flat, nets, patterns, # flat q, target, means, squares; layers and patterns of q, target, Note-CNN
@@ -277,7 +277,7 @@ def learn(
         if t % catch_up_every == 0: catch_up(squares, asleep, head.size, x.size, t)
     return end - begin
 
-# %% ../nbs/05_fast_tuning.ipynb #ede1d59b
+# %% ../nbs/05_fast_tuning.ipynb #eaca21a5
 def _four(q, target, optimizer):
     "The tensors that change: weights, target's weights, Adam's two moments."
     moments = [[optimizer.state[p][name] for p in q.parameters()] for name in ("exp_avg", "exp_avg_sq")]
@@ -291,7 +291,7 @@ def _flatten(q, target, optimizer):
 
 def _begin(note_cnn, seed, output_layer, start, learning_rate):
     "Q-network, target network, and an Adam that has not done anything yet."
-    with _ONE_AT_A_TIME: q = new_q_network(note_cnn, seed, output_layer, start) # it seeds torch, which all threads share
+    q = new_q_network(note_cnn, seed, output_layer, start)
     optimizer = torch.optim.Adam(q.parameters(), learning_rate, fused=True)
     for p in q.parameters(): optimizer.state[p] = dict(step=torch.tensor(0.0), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
     return q, copy.deepcopy(q), optimizer
@@ -302,8 +302,6 @@ def _luck(q, iterations, epsilon, seed, episode_steps):
     beginnings = [np.random.default_rng([seed, 2, i]).integers(q.classes) for i in ends]
     return exploration(iterations, epsilon, q.classes, seed), np.array(beginnings, np.int64)
 
-_ONE_AT_A_TIME = threading.Lock()
-
 def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settings):
     "Copy everything back to torch, and write the checkpoint."
     for array, tensors in zip(flat, _four(q, target, optimizer)): copy_out(array, tensors, q.sizes)
@@ -311,7 +309,7 @@ def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settin
     played, (now, born), *_ = memory
     _save(checkpoint, settings, q, target, optimizer, torch.from_numpy(played[max(born, now - q.steps):now].copy())[None], rewards, done)
 
-# %% ../nbs/05_fast_tuning.ipynb #1a672aac
+# %% ../nbs/05_fast_tuning.ipynb #5616803d
 def _memory(sequence, steps, positions, room, means, done):
     "What was played, where we are in it, and which rows sleep."
     t = sequence.shape[1]
@@ -331,7 +329,7 @@ def _kernel(flat, q, note_cnn, memory, luck, rewards, settings):
     work = workspace(sizes), workspace(sizes)
     return lambda begin, end: learn(flat, nets, patterns, work, gradients, memory, luck, rewards, begin, end, settings)
 
-# %% ../nbs/05_fast_tuning.ipynb #c6596980
+# %% ../nbs/05_fast_tuning.ipynb #efea4cc7
 def fast_tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -376,7 +374,7 @@ def fast_tune(
                 _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settings)
     return q.eval(), rewards
 
-# %% ../nbs/05_fast_tuning.ipynb #0c1671b3
+# %% ../nbs/05_fast_tuning.ipynb #c95ecf7c
 def fast_tune_many(
     note_cnn, # frozen, shared by all
     epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # shares of random actions; the default is the paper's
@@ -397,7 +395,7 @@ def fast_tune_many(
             stopped.set()
             for future in waiting: future.cancel()
 
-# %% ../nbs/05_fast_tuning.ipynb #ea790521
+# %% ../nbs/05_fast_tuning.ipynb #2ba1b059
 def stack(models, device="cpu"):
     "The layers of several networks, with one more dimension in front."
     rows = [swapped([p.detach() for p in model.parameters()], model.sizes["channels"]) for model in models]
@@ -421,7 +419,7 @@ def stacked_patterns(conv, bias, window):
     rows = torch.where(seen < classes, first + seen, len(table) - 1)
     return F.embedding_bag(rows.reshape(-1, taps), table, mode="sum").view(*seen.shape[:3], channels) + bias
 
-# %% ../nbs/05_fast_tuning.ipynb #734eeabd
+# %% ../nbs/05_fast_tuning.ipynb #5e4ef5df
 def stacked_outputs(net, window):
     "What the networks say of windows: (replicas, players, outputs)."
     conv, bias, linear, linear_bias, output, output_bias = net
@@ -438,7 +436,7 @@ def stacked_values(net, window):
     last = (newest.flatten(1, 2) @ linear[:, -n:]).view(*newest.shape[:3], -1)
     return (F.relu(shared[:, :, None] + last) @ output[:, None] + output_bias[:, None])[..., 0]
 
-# %% ../nbs/05_fast_tuning.ipynb #4f806259
+# %% ../nbs/05_fast_tuning.ipynb #9708dab0
 def _open_end(state, net):
     "Room for the next step: the window moved on by one, its newest step empty."
     return F.pad(state[:, :, 1:], (0, 1), value=net[0].shape[2])
@@ -476,7 +474,7 @@ def _improve(net, target, optimizer, state, reward, gamma):
     loss.backward()
     optimizer.step()
 
-# %% ../nbs/05_fast_tuning.ipynb #6d528ba2
+# %% ../nbs/05_fast_tuning.ipynb #1bb8c600
 def tune_many(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilons=(0.1,), # shares of random actions

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS', 'states', 'NoteCNN', 'all_logits', 'loss', 'one_thread', 'write_tensors', 'read_tensors', 'save_checkpoint',
-           'load_checkpoint', 'weights', 'adam_state', 'set_adam_state', 'class_tensor', 'new_note_cnn', 'train',
-           'save', 'load', 'pretrained', 'load_pretrained', 'Listener', 'generate']
+           'load_checkpoint', 'weights', 'adam_state', 'set_adam_state', 'new_network', 'class_tensor', 'new_note_cnn',
+           'train', 'save', 'load', 'pretrained', 'load_pretrained', 'Listener', 'generate']
 
-# %% ../nbs/03_note_cnn.ipynb #ee00e59d
-import hashlib, json
+# %% ../nbs/03_note_cnn.ipynb #21a27536
+import hashlib, json, threading
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from .beat import Beat, REST, check_classes, write_file
 
-# %% ../nbs/03_note_cnn.ipynb #3f02dbe3
+# %% ../nbs/03_note_cnn.ipynb #aa854da1
 def states(
     prefix:torch.Tensor, # long (batch, t): the classes of the steps so far; t may be 0
     classes:int=10, # how many classes there are
@@ -28,7 +28,7 @@ def states(
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
     return F.pad(one_hot, (steps - prefix.shape[1], 0))
 
-# %% ../nbs/03_note_cnn.ipynb #902b6c1f
+# %% ../nbs/03_note_cnn.ipynb #376a2866
 class NoteCNN(nn.Module):
     "Logits of what comes next: Conv1d, linear, output (section 4.2); 44,074 parameters with the paper's sizes."
     def __init__(self,
@@ -62,7 +62,7 @@ class NoteCNN(nn.Module):
         "A fast `scores` for generation, see `Listener`; models with other scores have only those."
         return Listener(self, n) if type(self).scores is NoteCNN.scores else self.scores
 
-# %% ../nbs/03_note_cnn.ipynb #da5379a4
+# %% ../nbs/03_note_cnn.ipynb #deff8a6c
 def all_logits(
     model:NoteCNN, # with any sizes
     sequence:torch.Tensor, # long (batch, t)
@@ -74,7 +74,7 @@ def all_logits(
     hidden = F.relu(F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias))
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
-# %% ../nbs/03_note_cnn.ipynb #7f3aeffa
+# %% ../nbs/03_note_cnn.ipynb #65a8f361
 def loss(
     model:NoteCNN, # to be judged
     classes, # whole numbers (clips, steps), an array or a tensor
@@ -93,7 +93,7 @@ def one_thread():
     try: yield
     finally: torch.set_num_threads(threads)
 
-# %% ../nbs/03_note_cnn.ipynb #329f770e
+# %% ../nbs/03_note_cnn.ipynb #930d1790
 def write_tensors(
     path, # a .safetensors file
     tensors:dict, # {name: tensor or array}
@@ -117,7 +117,7 @@ def read_tensors(
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from None
 
-# %% ../nbs/03_note_cnn.ipynb #c6e15ae1
+# %% ../nbs/03_note_cnn.ipynb #062c7c58
 def save_checkpoint(
     path, # a .safetensors file; none: do nothing
     settings:dict, # that a resumed training must share
@@ -142,7 +142,7 @@ def load_checkpoint(
     for name, value in tensors.items(): parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
     return parts, card["facts"]
 
-# %% ../nbs/03_note_cnn.ipynb #0c640b5a
+# %% ../nbs/03_note_cnn.ipynb #af134f98
 def weights(
     module:nn.Module, # a model
 )->dict: # {name: tensor}
@@ -164,7 +164,24 @@ def set_adam_state(
     for name, value in tensors.items(): state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
-# %% ../nbs/03_note_cnn.ipynb #02b092a7
+# %% ../nbs/03_note_cnn.ipynb #3108a6ec
+_ONE_AT_A_TIME = threading.Lock()
+
+def new_network(
+    network:type, # `NoteCNN`, or a class built on it
+    seed:int, # same seed, same weights
+    **sizes, # as for `NoteCNN`
+): # with torch's usual random initial weights
+    "An untrained network, the same in every thread."
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]): model = network(**sizes)
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.children():
+        nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+        bound = layer.weight[0].numel()**-0.5
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return model
+
+# %% ../nbs/03_note_cnn.ipynb #560b3ef9
 def class_tensor(
     clips, # `Clips`, or an array of whole numbers (clips, steps)
 )->torch.Tensor: # long (clips, steps)
@@ -178,11 +195,9 @@ def new_note_cnn(
     **sizes, # as for `NoteCNN`
 )->NoteCNN: # with torch's usual random initial weights
     "An untrained network."
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return NoteCNN(**sizes)
+    return new_network(NoteCNN, seed, **sizes)
 
-# %% ../nbs/03_note_cnn.ipynb #5f6df75e
+# %% ../nbs/03_note_cnn.ipynb #9409437f
 def _update(model, optimizer, classes, first_step):
     optimizer.zero_grad()
     batch_loss = loss(model, classes, first_step)
@@ -194,7 +209,7 @@ def _update(model, optimizer, classes, first_step):
 def _judge(model, valid, first_step):
     return float("nan") if valid is None else loss(model, valid, first_step).item()
 
-# %% ../nbs/03_note_cnn.ipynb #dcd661e8
+# %% ../nbs/03_note_cnn.ipynb #bfe310fb
 def train(
     clips, # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None, # the same: where to find the best point; none: keep the last
@@ -235,7 +250,7 @@ def train(
     model.load_state_dict(best if valid is not None else weights(model))
     return model.eval(), pd.DataFrame(rows)
 
-# %% ../nbs/03_note_cnn.ipynb #1a3541de
+# %% ../nbs/03_note_cnn.ipynb #007a2921
 def save(
     model:NoteCNN, # or a model built on it
     path, # a .safetensors file; the card goes beside it as .json
@@ -259,14 +274,14 @@ def load(
     if card.get("architecture") not in _MODULES: raise ValueError(f"{path}: no model of this package (architecture {card.get('architecture')!r})")
     module = importlib.import_module(f"drum_qtuner.{_MODULES[card['architecture']]}")
     try:
-        model = getattr(module, card["architecture"])(**card["sizes"])
+        model = new_network(getattr(module, card["architecture"]), 0, **card["sizes"])
         model.load_state_dict(tensors)
     except (RuntimeError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: its tensors do not fit its card ({str(error).splitlines()[0]})") from None
     model.card = card
     return model.eval()
 
-# %% ../nbs/03_note_cnn.ipynb #6f6ac5f1
+# %% ../nbs/03_note_cnn.ipynb #9fe6aec9
 WEIGHTS = Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
 
 def pretrained()->list[str]: # such as "note_cnn" and "dqn-0.1"
@@ -280,7 +295,7 @@ def load_pretrained(
     if name not in pretrained(): raise ValueError(f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}")
     return load(WEIGHTS / f"{name}.safetensors")
 
-# %% ../nbs/03_note_cnn.ipynb #91057fff
+# %% ../nbs/03_note_cnn.ipynb #4ad13b2d
 class Listener:
     "What a network has heard of `n` beats that grow step by step."
     def __init__(self, model, n):
@@ -309,7 +324,7 @@ class Listener:
         self.hear(prefix)
         return self.model.output(F.relu(self.hidden[:, 0]))
 
-# %% ../nbs/03_note_cnn.ipynb #2db7e28f
+# %% ../nbs/03_note_cnn.ipynb #635e0807
 def _first_steps(primer, n, classes, steps, rng):
     "The steps that are given: long (n, t)."
     if primer is None: return torch.from_numpy(rng.integers(classes, size=(n, 1)))

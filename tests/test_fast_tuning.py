@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -170,6 +171,7 @@ def test_interrupted_by_the_keyboard(tmp_path):
     file = tmp_path / "run.safetensors"
     code = f"""
 import sys
+import threading
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.note_cnn import load_pretrained
 def tell(i, q): print(i, flush=True)
@@ -216,6 +218,22 @@ def test_number_of_threads_does_not_matter(note_cnn):
     assert all(same(one[run], four[run]) for run in one)
     assert same(one[0.5, 2], fast_tune(note_cnn, 0.5, 1500, seed=2))
     assert not np.array_equal(one[0.5, 2][1], one[0.5, 3][1])
+    assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.manual_seed(0)))
+
+
+def test_networks_made_in_other_threads_do_not_change_the_weights(note_cnn):
+    "While a run begins, others load their networks, which take random numbers too."
+    alone, stopped = weights(new_q_network(note_cnn, 5)), threading.Event()
+    def load_on():
+        while not stopped.is_set(): load_pretrained("dqn-0.1")
+    torch.manual_seed(0)
+    others = [threading.Thread(target=load_on) for _ in range(3)]
+    for other in others: other.start()
+    try: made = [weights(new_q_network(note_cnn, 5)) for _ in range(100)]
+    finally:
+        stopped.set()
+        for other in others: other.join()
+    assert all(torch.equal(network[name], alone[name]) for network in made for name in alone)
     assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.manual_seed(0)))
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['settings_of', 'tuning_run', 'sweep']
 
-# %% ../nbs/12_sweeps.ipynb #96090dac
+# %% ../nbs/12_sweeps.ipynb #6c90986d
 import io, json, os, time
 from pathlib import Path
 import numpy as np
@@ -15,7 +15,7 @@ from .note_cnn import load_pretrained, train
 from .fast_tuning import fast_tune
 from .evaluation import describe, greedy_beats, greedy_reward
 
-# %% ../nbs/12_sweeps.ipynb #209a902b
+# %% ../nbs/12_sweeps.ipynb #0c87c8ed
 def settings_of(
     space, # {name: list of values}, or a list of such; with `samples`, values may be scipy distributions
     samples:int=None, # how many settings to draw at random; none: the whole grid
@@ -28,7 +28,7 @@ def settings_of(
         return [{name: getattr(value, "item", lambda: value)() for name, value in setting.items()} for setting in drawn]
     except (TypeError, ValueError) as error: raise ValueError(f"not a space of settings: {error}") from None
 
-# %% ../nbs/12_sweeps.ipynb #d4d624da
+# %% ../nbs/12_sweeps.ipynb #10020b16
 _note_cnns = {} # those of this process, by how they were trained
 
 def _note_cnn(**how):
@@ -57,7 +57,7 @@ def tuning_run(
     return {"exploring": float(rewards[-1000:].mean(dtype=np.float64)), "greedy": greedy_reward(q, note_cnn),
             **{name: getattr(counts[name], "item", lambda: counts[name])() for name in names}}
 
-# %% ../nbs/12_sweeps.ipynb #efd221a5
+# %% ../nbs/12_sweeps.ipynb #59179ea7
 def _key(setting, seed):
     "The name of a run."
     try: return json.dumps({**setting, "seed": seed}, sort_keys=True)
@@ -70,7 +70,7 @@ def _row(run, setting, seed):
     except Exception as problem: error = f"{type(problem).__name__}: {problem}"
     return {"run": _key(setting, seed), **setting, "seed": seed, **results, "seconds": time.perf_counter() - begin, "error": error}
 
-# %% ../nbs/12_sweeps.ipynb #0c281f97
+# %% ../nbs/12_sweeps.ipynb #0bdd49b2
 def _rows_here(run, jobs, workers):
     "Yield the rows as they are finished, from this process (1 worker) or from several (-1: one a core)."
     from joblib import Parallel, delayed
@@ -90,7 +90,7 @@ def _rows_on_ray(run, jobs, workers):
         done, waiting = ray.wait(waiting)
         yield ray.get(done[0])
 
-# %% ../nbs/12_sweeps.ipynb #d5c52948
+# %% ../nbs/12_sweeps.ipynb #f009ce84
 def _read_rows(path):
     "The rows of an earlier sweep, as {run: row}."
     if not Path(path).is_file(): return {}
@@ -105,7 +105,7 @@ def _write_rows(path, rows):
     write_file(path, buffer.getvalue())
     return table
 
-# %% ../nbs/12_sweeps.ipynb #eb237903
+# %% ../nbs/12_sweeps.ipynb #e74c6d9f
 def sweep(
     space, # {name: list of values}, or a list of such, see `settings_of`
     seeds, # whole numbers: every setting is run with each

@@ -1,4 +1,5 @@
 """The fast loop does what the plain loop does: the same actions, rewards, weights, gradients, checkpoints and errors."""
+import copy
 import itertools
 import os
 import signal
@@ -43,8 +44,22 @@ def test_agrees_with_the_plain_loop_for_3000_iterations(note_cnn, epsilon, seed)
     assert not fast_q.training and isinstance(fast_q, QNetwork) and fast_q.sizes == q.sizes
 
 
+def test_what_stands_for_log_0(note_cnn):
+    "A Note-CNN that is far too sure of itself: where p is 0 in float32, both loops put the number given, and only there."
+    sure = copy.deepcopy(note_cnn)
+    with torch.no_grad(): sure.output.weight *= 25
+    settings = dict(epsilon=1.0, iterations=300, start="random", learning_rate=1e-5)
+    exact, (q, rewards), (fast_q, fast_rewards) = tune(sure, **settings)[1], tune(sure, log_zero=-18.42, **settings), fast_tune(sure, log_zero=-18.42, **settings)
+    with np.errstate(under="ignore"): zero = np.exp(exact.astype(np.float64)) < np.finfo(np.float32).smallest_subnormal.astype(np.float64)
+    assert 10 < zero.sum() < 290 and (exact[~zero] < -18.42).sum() > 10
+    np.testing.assert_array_equal(rewards, np.where(zero, np.float32(-18.42), exact))
+    np.testing.assert_allclose(fast_rewards, rewards, rtol=1e-4, atol=1e-4)
+    assert difference(q, fast_q) < 1e-4
+    np.testing.assert_allclose(fast_tune(sure, **settings)[1], exact, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("options", [
-    dict(start="random"), dict(lowest_reward=-2.0, start="random", episode_steps=32), dict(episode_steps=32), dict(episode_steps=2), dict(episode_steps=50), dict(output_layer="zero"),
+    dict(start="random"), dict(start="random", episode_steps=32), dict(episode_steps=32), dict(episode_steps=2), dict(episode_steps=50), dict(output_layer="zero"),
     dict(gamma=0.0, eta=1.0, target_every=1), dict(epsilon=1.0, learning_rate=1e-2, target_every=7), dict(epsilon=0.0),
 ], ids=str)
 def test_options_mean_the_same(note_cnn, options):

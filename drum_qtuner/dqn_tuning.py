@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['LOG_SMALLEST', 'CHECKPOINT_EVERY', 'log_probability', 'QNetwork', 'QListener', 'new_q_network', 'bellman_target',
-           'soft_update', 'exploration', 'update', 'flushed_denormals', 'tune', 'load_rewards']
+           'soft_update', 'exploration', 'update', 'flushed_denormals', 'Settings', 'tune', 'load_rewards']
 
-# %% ../nbs/04_dqn_tuning.ipynb #4518d3b7
+# %% ../nbs/04_dqn_tuning.ipynb #998a948f
 import copy, math
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.meta import delegates
 from torch import nn
 from .note_cnn import (
     WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, new_network, one_thread, save_checkpoint, set_adam_state, states, weights)
 
-# %% ../nbs/04_dqn_tuning.ipynb #209dce60
+# %% ../nbs/04_dqn_tuning.ipynb #23ab76ad
 LOG_SMALLEST = -149 * math.log(2) # of the smallest number above 0 in float32
 
 @torch.no_grad()
@@ -28,7 +30,7 @@ def log_probability(
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #e5c7df2c
+# %% ../nbs/04_dqn_tuning.ipynb #bb30b3d9
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
     def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
@@ -54,7 +56,7 @@ class QListener(Listener):
         shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[:, 1, None]
         return self.model.output(F.relu(shared + newest @ self.linear[:, :shared.shape[2]]))[..., 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #0f9c5e64
+# %% ../nbs/04_dqn_tuning.ipynb #c43b453b
 def new_q_network(
     note_cnn, # the trained Note-CNN
     seed:int=0, # of the output layer
@@ -72,7 +74,7 @@ def new_q_network(
         for parameter in q.output.parameters(): nn.init.zeros_(parameter)
     return q
 
-# %% ../nbs/04_dqn_tuning.ipynb #62210587
+# %% ../nbs/04_dqn_tuning.ipynb #8f2a85fb
 @torch.no_grad()
 def bellman_target(
     reward:torch.Tensor, # float (batch,)
@@ -84,7 +86,7 @@ def bellman_target(
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
-# %% ../nbs/04_dqn_tuning.ipynb #4210c3b8
+# %% ../nbs/04_dqn_tuning.ipynb #63b4f127
 @torch.no_grad()
 def soft_update(
     target, # network that follows
@@ -94,7 +96,7 @@ def soft_update(
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
     for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
 
-# %% ../nbs/04_dqn_tuning.ipynb #d4ea55eb
+# %% ../nbs/04_dqn_tuning.ipynb #b1a33242
 def exploration(
     iterations:int, # how many actions
     epsilon:float, # share of random ones
@@ -108,7 +110,7 @@ def exploration(
     greedy[0] = False
     return np.where(greedy, -1, random)
 
-# %% ../nbs/04_dqn_tuning.ipynb #9d6a340c
+# %% ../nbs/04_dqn_tuning.ipynb #f2f7da5e
 def update(
     q, # the Q-network
     optimizer, # of its parameters
@@ -122,7 +124,7 @@ def update(
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/04_dqn_tuning.ipynb #3c4a5f7f
+# %% ../nbs/04_dqn_tuning.ipynb #48946607
 @contextmanager
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
@@ -145,58 +147,65 @@ def _restore(parts, facts, q, target, optimizer):
     q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
-# %% ../nbs/04_dqn_tuning.ipynb #44c0f0bf
-def _check(epsilon, iterations, gamma, eta, target_every, episode_steps):
-    if not (0 <= epsilon <= 1 and 0 <= gamma < 1 and 0 < eta <= 1): raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {epsilon}, {eta}, {gamma}")
-    if iterations < 1 or target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {iterations}, {target_every}")
-    if episode_steps is not None and episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {episode_steps}")
+# %% ../nbs/04_dqn_tuning.ipynb #dc015912
+@dataclass(frozen=True)
+class Settings:
+    "What a tuning depends on besides the Note-CNN (section 4.3)."
+    epsilon:float=0.1 # share of random actions
+    iterations:int=500_000 # updates
+    seed:int=0 # of exploration and output layer
+    gamma:float=0.5 # discount
+    learning_rate:float=1e-3 # of Adam
+    eta:float=0.01 # how far the target network follows
+    target_every:int=10 # how often it does
+    episode_steps:int=None # steps of a beat, after which a new one begins; none: one endless beat
+    output_layer:str="fresh" # or "zero", see `new_q_network`
+    start:str="note_cnn" # or "random", see `new_q_network`
+    log_zero:float=None # reward where float32 can hold no p but 0 (the authors' code: log 1e-8); none: log p as it is
 
-# %% ../nbs/04_dqn_tuning.ipynb #bafd6149
+    def __post_init__(self):
+        if not (0 <= self.epsilon <= 1 and 0 <= self.gamma < 1 and 0 < self.eta <= 1):
+            raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {self.epsilon}, {self.eta}, {self.gamma}")
+        if self.iterations < 1 or self.target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {self.iterations}, {self.target_every}")
+        if self.episode_steps is not None and self.episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {self.episode_steps}")
+
+# %% ../nbs/04_dqn_tuning.ipynb #7417039a
+@delegates(Settings)
 def tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
     iterations:int=500_000, # updates
     seed:int=0, # of exploration and output layer
-    gamma:float=0.5, # discount
-    learning_rate:float=1e-3, # of Adam
-    eta:float=0.01, # how far the target network follows
-    target_every:int=10, # how often it does
-    episode_steps:int=None, # steps of a beat, after which a new one begins; none: one endless beat, as the authors did
-    output_layer:str="fresh", # or "zero", see `new_q_network`
-    start:str="note_cnn", # or "random", see `new_q_network`
-    log_zero:float=None, # reward where float32 can hold no p but 0 (the authors' code: log 1e-8); none: log p as it is
     checkpoint=None, # a file to resume from, written every `CHECKPOINT_EVERY` iterations; it is still there at the end
     callback=None, # called as callback(iteration, q) after each update
+    **kwargs, # the others of `Settings`
 )->tuple[QNetwork, np.ndarray]: # the tuned network; the reward of every iteration, float32 (iterations,)
     "Deep Q-learning exactly as in section 4.3."
     from tqdm import tqdm
-    _check(epsilon, iterations, gamma, eta, target_every, episode_steps)
-    settings = dict(epsilon=epsilon, iterations=iterations, seed=seed, gamma=gamma, learning_rate=learning_rate, eta=eta,
-                    target_every=target_every, episode_steps=episode_steps, output_layer=output_layer, start=start,
-                    log_zero=log_zero)
-    q = new_q_network(note_cnn, seed, output_layer, start)
+    s = Settings(epsilon, iterations, seed, **kwargs)
+    q = new_q_network(note_cnn, seed, s.output_layer, s.start)
     target = copy.deepcopy(q)
-    optimizer = torch.optim.Adam(q.parameters(), learning_rate, fused=True)
+    optimizer = torch.optim.Adam(q.parameters(), s.learning_rate, fused=True)
     choices = exploration(iterations, epsilon, q.classes, seed)
     sequence, rewards, done = torch.tensor([[choices[0]]]), np.zeros(iterations, np.float32), 0
-    if saved := load_checkpoint(checkpoint, settings): sequence, rewards, done = _restore(*saved, q, target, optimizer)
+    if saved := load_checkpoint(checkpoint, asdict(s)): sequence, rewards, done = _restore(*saved, q, target, optimizer)
     with one_thread(), flushed_denormals():
         for i in tqdm(range(done, iterations), desc=f"epsilon {epsilon:g}", total=iterations, initial=done, leave=False):
             choice = torch.tensor([choices[i + 1]]) if choices[i + 1] >= 0 else _greedy(q, sequence)
             reward = log_probability(note_cnn, sequence, choice)
-            if log_zero is not None and reward < LOG_SMALLEST: reward = torch.tensor([log_zero])
+            if s.log_zero is not None and reward < LOG_SMALLEST: reward = torch.tensor([s.log_zero])
             sequence = torch.cat([sequence, choice[:, None]], 1)[:, -q.steps:]
-            final = episode_steps is not None and sequence.shape[1] == episode_steps
-            update(q, optimizer, sequence, bellman_target(reward, sequence, target, gamma, final))
+            final = s.episode_steps is not None and sequence.shape[1] == s.episode_steps
+            update(q, optimizer, sequence, bellman_target(reward, sequence, target, s.gamma, final))
             rewards[i] = reward
-            if (i + 1) % target_every == 0: soft_update(target, q, eta)
+            if (i + 1) % s.target_every == 0: soft_update(target, q, s.eta)
             if final: sequence = torch.tensor([[np.random.default_rng([seed, 2, i]).integers(q.classes)]])
             if callback is not None: callback(i + 1, q)
             if (i + 1) % CHECKPOINT_EVERY == 0 or i + 1 == iterations:
-                _save(checkpoint, settings, q, target, optimizer, sequence, rewards, i + 1)
+                _save(checkpoint, asdict(s), q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
-# %% ../nbs/04_dqn_tuning.ipynb #4a2ad012
+# %% ../nbs/04_dqn_tuning.ipynb #295a638c
 def load_rewards(
     name:str, # such as "dqn-0.1"
 )->np.ndarray: # float32 (500_000,): the reward of every iteration

@@ -8,19 +8,21 @@ __all__ = ['f32', 'exact', 'compiled', 'swapped', 'layers', 'copy_in', 'copy_out
            'follow', 'begin_beat', 'learn', 'fast_tune', 'fast_tune_many', 'stack', 'unstack', 'stacked_patterns',
            'stacked_outputs', 'stacked_values', 'tune_many']
 
-# %% ../nbs/05_fast_tuning.ipynb #4ae8c0ab
+# %% ../nbs/05_fast_tuning.ipynb #b9fe9716
 import copy, math, threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.meta import delegates
 from numba import njit
 from tqdm import tqdm
 from .note_cnn import load_checkpoint, one_thread
 from .dqn_tuning import (
-    CHECKPOINT_EVERY, LOG_SMALLEST, QNetwork, exploration, flushed_denormals, new_q_network, _check, _restore, _save)
+    CHECKPOINT_EVERY, LOG_SMALLEST, QNetwork, Settings, exploration, flushed_denormals, new_q_network, _restore, _save)
 
-# %% ../nbs/05_fast_tuning.ipynb #e11d1b69
+# %% ../nbs/05_fast_tuning.ipynb #b899bcc3
 def swapped(tensors, inner):
     "Turn the axes of the convolution around, and swap the two axes within an input of the linear layer."
     conv, bias, linear, *rest = tensors
@@ -38,7 +40,7 @@ def layers(
     parts = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
     return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
 
-# %% ../nbs/05_fast_tuning.ipynb #38a42194
+# %% ../nbs/05_fast_tuning.ipynb #df78895e
 def copy_in(flat, tensors, sizes):
     "Copy torch's parameters, or something of their shapes, to a flat array."
     for layer, tensor in zip(layers(flat, sizes, len(tensors[-1])), swapped(tensors, sizes["channels"])): layer[...] = tensor.detach()
@@ -60,7 +62,7 @@ def flat_copy(
     copy_in(flat, list(model.parameters()), model.sizes)
     return flat
 
-# %% ../nbs/05_fast_tuning.ipynb #c449d9a6
+# %% ../nbs/05_fast_tuning.ipynb #5c17c87c
 f32 = np.float32
 exact = njit(error_model="numpy", nogil=True, cache=True)
 compiled = njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
@@ -79,7 +81,7 @@ def pattern(conv, bias, window, start, position, taps, out):
         a = conv[k, window[position + k]]
         for i in range(out.size): out[i] += a[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #73185797
+# %% ../nbs/05_fast_tuning.ipynb #e95a8fc1
 @exact
 def listen(
     net, # layers
@@ -95,7 +97,7 @@ def listen(
         for i in range(patterns.shape[1]): patterns[p, i] = patterns[p + 1, i]
     for p in range(known, last + 1): pattern(net[0], net[1], window, start, p, last_taps if p == last else taps, patterns[p])
 
-# %% ../nbs/05_fast_tuning.ipynb #18a7e269
+# %% ../nbs/05_fast_tuning.ipynb #0f5cdf61
 @compiled
 def dot(a, b):
     total = f32(0)
@@ -122,7 +124,7 @@ def score(
         for a in range(values.size): hidden[a, j] = max(shared + dot(linear[j, n:], newest[a]), f32(0))
     for a in range(values.size): values[a] = output_bias[0] + dot(output[0], hidden[a])
 
-# %% ../nbs/05_fast_tuning.ipynb #f7b6d39a
+# %% ../nbs/05_fast_tuning.ipynb #6b8577aa
 @compiled
 def log_p(net, patterns, action, work):
     "log p(action | state) from the Note-CNN's patterns: the reward."
@@ -143,7 +145,7 @@ def workspace(sizes):
     return (zeros(positions * sizes["channels"]), zeros(sizes["classes"], sizes["channels"]),
             zeros(sizes["classes"], sizes["hidden"]), zeros(sizes["classes"]))
 
-# %% ../nbs/05_fast_tuning.ipynb #15fed711
+# %% ../nbs/05_fast_tuning.ipynb #c77c2104
 @compiled
 def gradient(
     net, window, start, x, hidden, error, # as above; `error` is 2 (Q - y)
@@ -169,7 +171,7 @@ def gradient(
             column = d_conv[k, window[p + k]]
             for i in range(bias.size): column[i] += d_pattern[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #d4f81e3e
+# %% ../nbs/05_fast_tuning.ipynb #7d6a57ce
 @compiled
 def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
     "One step of Adam where the gradient is slope * inputs."
@@ -179,7 +181,7 @@ def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
         squares[i] = f32(0.999) * squares[i] + f32(0.001) * (g * g)
         weights[i] -= rate * means[i] / (math.sqrt(squares[i]) + epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #539659cd
+# %% ../nbs/05_fast_tuning.ipynb #e10af954
 @compiled
 def decay(squares, n):
     "What n iterations without gradient do to the mean square."
@@ -200,7 +202,7 @@ def catch_up(squares, asleep, first, n, t):
             decay(squares[first + j * n:first + (j + 1) * n], t - asleep[j])
             asleep[j] = t
 
-# %% ../nbs/05_fast_tuning.ipynb #aef4c538
+# %% ../nbs/05_fast_tuning.ipynb #48555f96
 @compiled
 def adam(
     weights, means, squares, # flat
@@ -223,7 +225,7 @@ def adam(
         a = b
     adam_row(weights[a:], means[a:], squares[a:], tail, f32(1), rate, epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #525ead72
+# %% ../nbs/05_fast_tuning.ipynb #40fce731
 @compiled
 def follow(target, q, eta, due, known):
     "Let the target network follow if it is time; then none of its patterns can slide."
@@ -239,7 +241,7 @@ def begin_beat(note, played, place, known, first, steps, patterns):
     place[0], place[1], known[1] = now, now, 0
     listen(note, played[now - steps + 1:now + 1], steps - 1, known[0], patterns, note[0].shape[0])
 
-# %% ../nbs/05_fast_tuning.ipynb #03349095
+# %% ../nbs/05_fast_tuning.ipynb #01d1b2aa
 @compiled
 def learn(
     flat, nets, patterns, # flat q, target, means, squares; layers and patterns of q, target, Note-CNN
@@ -279,7 +281,7 @@ def learn(
         if t % catch_up_every == 0: catch_up(squares, asleep, head.size, x.size, t)
     return end - begin
 
-# %% ../nbs/05_fast_tuning.ipynb #b5211135
+# %% ../nbs/05_fast_tuning.ipynb #1c160491
 def _four(q, target, optimizer):
     "The tensors that change: weights, target's weights, Adam's two moments."
     moments = [[optimizer.state[p][name] for p in q.parameters()] for name in ("exp_avg", "exp_avg_sq")]
@@ -311,7 +313,7 @@ def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settin
     played, (now, born), *_ = memory
     _save(checkpoint, settings, q, target, optimizer, torch.from_numpy(played[max(born, now - q.steps):now].copy())[None], rewards, done)
 
-# %% ../nbs/05_fast_tuning.ipynb #06acb256
+# %% ../nbs/05_fast_tuning.ipynb #0323c79e
 def _memory(sequence, steps, positions, room, means, done):
     "What was played, where we are in it, and which rows sleep."
     t = sequence.shape[1]
@@ -331,38 +333,33 @@ def _kernel(flat, q, note_cnn, memory, luck, rewards, settings):
     work = workspace(sizes), workspace(sizes)
     return lambda begin, end: learn(flat, nets, patterns, work, gradients, memory, luck, rewards, begin, end, settings)
 
-# %% ../nbs/05_fast_tuning.ipynb #af8e3fce
+# %% ../nbs/05_fast_tuning.ipynb #a69f8e05
+def _numbers(s, steps):
+    "The settings as `learn` takes them."
+    episode = s.episode_steps if s.episode_steps is not None and s.episode_steps <= steps else 0
+    smallest, log_zero = (-1e30, 0) if s.log_zero is None else (LOG_SMALLEST, s.log_zero)
+    return f32(s.gamma), float(s.learning_rate), f32(s.eta), s.target_every, episode, f32(smallest), f32(log_zero), steps, CHECKPOINT_EVERY
+
+@delegates(Settings)
 def fast_tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
     iterations:int=500_000, # updates
     seed:int=0, # of exploration and output layer
-    gamma:float=0.5, # discount
-    learning_rate:float=1e-3, # of Adam
-    eta:float=0.01, # how far the target network follows
-    target_every:int=10, # how often it does
-    episode_steps:int=None, # steps of a beat, after which a new one begins; none: one endless beat
-    output_layer:str="fresh", # or "zero", see `new_q_network`
-    start:str="note_cnn", # or "random", see `new_q_network`
-    log_zero:float=None, # reward where float32 can hold no p but 0; none: log p as it is
     checkpoint=None, # a file to resume from, written every `CHECKPOINT_EVERY` iterations; `tune` can read it
     callback=None, # called as callback(iteration, q) after each update, or see the next line
     callback_every:int=1, # updates between two calls; each call costs as much as several updates
+    **kwargs, # the others of `Settings`
 )->tuple[QNetwork, np.ndarray]: # the tuned network; the reward of every iteration, float32 (iterations,)
     "The same as `tune` (section 4.3), much faster."
-    _check(epsilon, iterations, gamma, eta, target_every, episode_steps)
-    settings = dict(epsilon=epsilon, iterations=iterations, seed=seed, gamma=gamma, learning_rate=learning_rate, eta=eta,
-                    target_every=target_every, episode_steps=episode_steps, output_layer=output_layer, start=start,
-                    log_zero=log_zero)
-    q, target, optimizer = _begin(note_cnn, seed, output_layer, start, learning_rate)
-    episode = episode_steps if episode_steps is not None and episode_steps <= q.steps else 0
-    luck, rewards, done = _luck(q, iterations, epsilon, seed, episode), np.zeros(iterations, np.float32), 0
+    s = Settings(epsilon, iterations, seed, **kwargs)
+    q, target, optimizer = _begin(note_cnn, seed, s.output_layer, s.start, s.learning_rate)
+    numbers = _numbers(s, q.steps)
+    luck, rewards, done = _luck(q, iterations, epsilon, seed, numbers[4]), np.zeros(iterations, np.float32), 0
     sequence = torch.from_numpy(luck[0][None, :1])
-    if saved := load_checkpoint(checkpoint, settings): sequence, rewards, done = _restore(*saved, q, target, optimizer)
+    if saved := load_checkpoint(checkpoint, asdict(s)): sequence, rewards, done = _restore(*saved, q, target, optimizer)
     flat = _flatten(q, target, optimizer)
     memory = _memory(sequence, q.steps, q.steps - q.sizes["kernel"] + 1, iterations - done + len(luck[1]) + 1, layers(flat[2], q.sizes), done)
-    zero = f32(-1e30 if log_zero is None else LOG_SMALLEST), f32(log_zero or 0)
-    numbers = f32(gamma), float(learning_rate), f32(eta), target_every, episode, *zero, q.steps, CHECKPOINT_EVERY
     go_on = _kernel(flat, q, note_cnn, memory, luck, rewards, numbers)
     pauses = [1000, CHECKPOINT_EVERY] + [callback_every] * (callback is not None)
     with flushed_denormals(), tqdm(desc=f"epsilon {epsilon:g}", total=iterations, initial=done, leave=False) as bar:
@@ -373,10 +370,10 @@ def fast_tune(
                 copy_out(flat[0], [*q.parameters()], q.sizes)
                 callback(done, q)
             if done % CHECKPOINT_EVERY == 0 or done == iterations:
-                _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settings)
+                _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, asdict(s))
     return q.eval(), rewards
 
-# %% ../nbs/05_fast_tuning.ipynb #79caf1d3
+# %% ../nbs/05_fast_tuning.ipynb #6c0ae7fb
 def fast_tune_many(
     note_cnn, # frozen, shared by all
     epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # shares of random actions; the default is the paper's
@@ -397,7 +394,7 @@ def fast_tune_many(
             stopped.set()
             for future in waiting: future.cancel()
 
-# %% ../nbs/05_fast_tuning.ipynb #a7522c47
+# %% ../nbs/05_fast_tuning.ipynb #146f7c67
 def stack(models, device="cpu"):
     "The layers of several networks, with one more dimension in front."
     rows = [swapped([p.detach() for p in model.parameters()], model.sizes["channels"]) for model in models]
@@ -421,7 +418,7 @@ def stacked_patterns(conv, bias, window):
     rows = torch.where(seen < classes, first + seen, len(table) - 1)
     return F.embedding_bag(rows.reshape(-1, taps), table, mode="sum").view(*seen.shape[:3], channels) + bias
 
-# %% ../nbs/05_fast_tuning.ipynb #317ec7a0
+# %% ../nbs/05_fast_tuning.ipynb #9df375ee
 def stacked_outputs(net, window):
     "What the networks say of windows: (replicas, players, outputs)."
     conv, bias, linear, linear_bias, output, output_bias = net
@@ -438,7 +435,7 @@ def stacked_values(net, window):
     last = (newest.flatten(1, 2) @ linear[:, -n:]).view(*newest.shape[:3], -1)
     return (F.relu(shared[:, :, None] + last) @ output[:, None] + output_bias[:, None])[..., 0]
 
-# %% ../nbs/05_fast_tuning.ipynb #3c911dbe
+# %% ../nbs/05_fast_tuning.ipynb #9eb160eb
 def _open_end(state, net):
     "Room for the next step: the window moved on by one, its newest step empty."
     return F.pad(state[:, :, 1:], (0, 1), value=net[0].shape[2])
@@ -476,7 +473,7 @@ def _improve(net, target, optimizer, state, reward, gamma):
     loss.backward()
     optimizer.step()
 
-# %% ../nbs/05_fast_tuning.ipynb #cec07c5c
+# %% ../nbs/05_fast_tuning.ipynb #c092e84f
 def tune_many(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilons=(0.1,), # shares of random actions
@@ -490,7 +487,7 @@ def tune_many(
     callback=None, callback_every:int=1, # called as callback(update, networks)
 )->tuple[list, np.ndarray]: # networks, epsilon by epsilon; mean reward of the players, float32 (replicas, updates)
     "Deep Q-learning with many players, a replay memory and many replicas."
-    for epsilon in epsilons: _check(epsilon, updates, gamma, eta, target_every, episode_steps)
+    for epsilon in epsilons: Settings(epsilon, updates, gamma=gamma, eta=eta, target_every=target_every, episode_steps=episode_steps) # or an error
     if players < 1 or replay < 0: raise ValueError(f"there must be at least 1 player and no negative replay, not {players}, {replay}")
     runs = [(epsilon, seed) for epsilon in epsilons for seed in seeds]
     networks = [new_q_network(note_cnn, seed, output_layer) for _, seed in runs]

@@ -49,7 +49,7 @@ def saved(page, path: Path) -> Path:
 def test_a_whole_test_on_the_page(open_page, tmp_path):
     page = open_page(listening_page(SMALL, tmp_path / "key" / "test.html"))
     begin(page, " Ann ")
-    assert page.locator(COUNT).inner_text() == "Practice, not counted"
+    assert page.locator(COUNT).inner_text() == f"Practice, not counted; {TRIALS - 1} pairs follow"
     choices = "lrrlr"
     answer_all(page, choices)
     page.reload()  # the computer was switched off
@@ -66,9 +66,10 @@ def test_a_whole_test_on_the_page(open_page, tmp_path):
         assert row == {k: v for k, v in json.loads(line).items() if k != "seconds"}
     answers, rejected = pool(path, tmp_path / "key" / "test.key.json")
     assert len(answers) == TRIALS and rejected.empty and not answers["simulated"].any()
+    assert f"Look for {path.name} among your downloads" in page.get_by_role("status").inner_text()
     page.get_by_role("button", name="Next listener").click()
     begin(page, "bob")
-    assert page.locator(COUNT).inner_text() == "Practice, not counted"
+    assert page.locator(COUNT).inner_text() == f"Practice, not counted; {TRIALS - 1} pairs follow"
 
 
 def test_by_mouse_with_ties(open_page, tmp_path):
@@ -144,13 +145,116 @@ def test_a_bad_nickname_is_refused_with_a_reason(open_page, name):
     assert page.locator("img").count() == 0 and page.evaluate("localStorage.length") == 0
 
 
-def test_where_the_browser_keeps_nothing_the_test_can_still_be_taken(open_page, tmp_path):
-    html = listening_page(SMALL).replace("<title>", "<script>Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})</script><title>", 1)
-    page = open_page(html)
+FORGETFUL = {"forbidden": "Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})", "full": "Storage.prototype.setItem = () => { throw Error('full') }"}
+
+
+@pytest.mark.parametrize("how", FORGETFUL)
+def test_where_the_browser_keeps_nothing_the_test_can_be_taken_and_says_so(open_page, tmp_path, how):
+    page = open_page(listening_page(SMALL).replace("<title>", f"<script>{FORGETFUL[how]}</script><title>", 1))
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     begin(page, "finn")
+    assert page.get_by_text("This browser forgets your answers").is_visible()
     answer_all(page, "lrl")
-    page.get_by_role("button", name="Save").wait_for()
     assert len(pool(saved(page, tmp_path), SMALL)[0]) == 3
+    page.reload()
+    assert asked == []  # they were saved
+    begin(page, "finn")
+    answer_all(page, "l")
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_a_browser_that_keeps_answers_does_not_warn(open_page):
+    page = open_page(listening_page(SMALL))
+    page.on("dialog", lambda dialog: pytest.fail("asked"))
+    begin(page, "finn")
+    answer_all(page, "l")
+    assert not page.get_by_text("This browser forgets your answers").is_visible()
+    page.reload()
+
+
+def test_two_tabs_of_one_listener_lose_nothing(open_page, tmp_path):
+    page = open_page(listening_page(SMALL))
+    begin(page, "ines")
+    other = page.context.new_page()
+    other.goto(page.url)
+    begin(other, "ines")
+    answer_all(other, "lrl")
+    answer_all(page, "r")  # the practice, a second time
+    assert page.locator(COUNT).inner_text() == f"Pair 3 of {TRIALS - 1}"
+    answer_all(page, "r")
+    for tab in (page, other):
+        rows = [json.loads(line) for line in saved(tab, tmp_path).read_text().splitlines()]
+        assert [(row["trial"], row["answer"]) for row in rows] == [(0, "first"), (1, "second"), (2, "first"), (3, "second")]
+
+
+def test_what_is_no_answer_in_the_browser_is_not_counted(open_page, tmp_path):
+    page = open_page(listening_page(SMALL))
+    begin(page, "june")
+    answer_all(page, "lr")
+    key = f"drum_qtuner listening {SMALL.test} june"
+    kept = page.evaluate("key => localStorage.getItem(key)", key).split("\n")
+    for bad in ("", "{", "null", "[1]", kept[0], kept[1].replace(SMALL.test, "0" * 12), kept[1].replace("june", "jane")):
+        page.evaluate("([key, text]) => localStorage.setItem(key, text)", [key, f"{kept[0]}\n{bad}"])
+        page.reload()
+        begin(page, "june")
+        assert page.locator(COUNT).inner_text() == f"Pair 1 of {TRIALS - 1}"
+    assert len(pool(saved(page, tmp_path), SMALL)[0]) == 1
+
+
+def focused(page): return page.evaluate("document.activeElement.textContent + '|' + (document.activeElement.getAttribute('aria-label') ?? '')")
+
+
+def test_with_tab_space_and_enter_as_anywhere_else(open_page, tmp_path):
+    page = open_page(listening_page(SMALL))
+    begin(page, "kim")
+    assert focused(page) == f"Which do you prefer?|Practice, not counted; {TRIALS - 1} pairs follow. Which do you prefer?"
+    for i, key in ((2, "Enter"), (1, "Space")):  # the focused one, not the first
+        page.get_by_role("button", name=f"Beat {i}: listen").focus()
+        page.keyboard.press(key)
+        assert page.get_by_role("button", name=f"Beat {i}: stop").count() == 1
+        page.locator(".dql-heard").nth(i - 1).get_by_text("once").wait_for()
+        if i == 2: assert page.get_by_role("status").inner_text() == "Now listen to 1 to its end."
+    assert page.get_by_role("status").inner_text() == "Now choose."
+    page.keyboard.press("Tab")
+    assert focused(page) == "I prefer 1|"
+    page.keyboard.press("Space")
+    for _ in range(2): page.keyboard.press("Tab")
+    assert focused(page) == "I prefer 2|"
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", name="I prefer 2").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Enter")  # once more, and it is sent
+    page.get_by_text("Pair 1 of").wait_for()
+    assert focused(page).endswith(f"Pair 1 of {TRIALS - 1}. Which do you prefer?")
+    hear_both(page)
+    page.get_by_role("button", name="I prefer 1").click()
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Pair 2 of").wait_for()
+    assert [json.loads(line)["answer"] for line in saved(page, tmp_path).read_text().splitlines()] == ["second", "first"]
+
+
+def test_keys_work_wherever_one_has_clicked(open_page):
+    page = open_page(listening_page(SMALL))
+    begin(page, "lou")
+    page.mouse.click(1190, 890)  # beside the test
+    assert page.evaluate("document.activeElement === document.body")
+    hear_both(page)
+    page.get_by_role("button", name="Beat 1: listen again").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_text("Pair 1 of").wait_for()
+
+
+def test_what_a_screen_reader_gets(open_page):
+    page = open_page(listening_page(small(ties=True)))
+    assert "textbox \"Your nickname" in page.locator("body").aria_snapshot()
+    begin(page, "mia")
+    hear_both(page)
+    page.keyboard.press("ArrowDown")
+    for told in ('region "Listening test"', 'progressbar "Answered"', 'heading "Practice, not counted; 8 pairs follow. Which do you prefer?" [level=2]', 'group "Beat 1"', 'button "Beat 1: listen again"',
+                 'button "I prefer 2"', 'button "No preference" [pressed]', 'button "Next"', "status"): assert told in page.locator("body").aria_snapshot(), told
 
 
 def test_nobody_sees_whose_a_beat_is(open_page):
@@ -168,7 +272,7 @@ def test_fits_and_can_be_read(open_page, width, scheme):
     page = open_page(listening_page(small(ties=True)), width=width, scheme=scheme)
     for screen in range(2):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        small_buttons = page.evaluate("[...document.querySelectorAll('.dql-test button:not(.dql-link)')].filter(b => b.offsetParent && b.offsetHeight < 44).length")
+        small_buttons = page.evaluate("[...document.querySelectorAll('.dql-test button')].filter(b => b.offsetParent && b.offsetHeight < 44).length")
         assert small_buttons == 0
         if screen == 0: begin(page, "hal")
     hear_both(page)

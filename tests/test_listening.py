@@ -68,7 +68,7 @@ def test_every_beat_is_one_tempo_one_touch_and_equally_loud():
     plan = small(human=[human] * 3)
     assert {beat["bpm"] for beat in plan.beats} == {480} and {note[2] for beat in plan.beats for note in beat["notes"]} == {100}
     assert {note[3] for beat in plan.beats for note in beat["notes"]} == {0}
-    slow = design({"silence and one": [Beat.from_classes([REST] * 32), Beat.from_classes([7] + [REST] * 31)], "many": some_beats(2, 0)}, some_beats(2, 1), beats=2)
+    slow = design({"silence and one": [Beat.from_classes([REST] * 16), Beat.from_classes([7] + [REST] * 15)], "many": some_beats(2, 0)}, some_beats(2, 1), beats=2)
     levels = []
     for beat in slow.beats:
         classes = np.full(beat["steps"], REST)
@@ -80,8 +80,20 @@ def test_every_beat_is_one_tempo_one_touch_and_equally_loud():
     assert len(levels) == 7 and np.ptp(levels) < .01
 
 
+def test_all_beats_are_equally_long():
+    assert {beat["steps"] for beat in SMALL.beats} == {16}
+    with pytest.raises(ValueError, match="these have 16, 32 steps"): small(human=[Beat.from_classes([0] * 32)])
+
+
+def test_a_program_is_not_called_a_drummer_in_silence(monkeypatch, capsys):
+    real = listening.load_clips
+    monkeypatch.setattr(listening, "load_clips", lambda **options: real("starter", **options))
+    design({"a": [Beat.from_classes([0] * 32)]}, beats=1, sheets=1)
+    assert "'human' is no drummer here" in capsys.readouterr().out
+
+
 def test_bad_designs_are_refused_with_a_reason():
-    for wrong, reason in ((dict(models={}), "at least one"), (dict(models={"random": some_beats(1, 0)}), "taken by the anchors"),
+    for wrong, reason in ((dict(models={}), "at least one"), (dict(models=some_beats(1, 0)), "models is a dict"), (dict(models={"random": some_beats(1, 0)}), "taken by the anchors"),
                           (dict(models={"a": []}), "a: give a model"), (dict(models={"a": [1]}), "a: give a model"),
                           (dict(rounds=0), "at least 1"), (dict(repeats=2), "at most 1 of 3"), (dict(bpm=0), "bpm must be")):
         with pytest.raises(ValueError, match=reason): design(**dict(models={"a": some_beats(2, 0)}, human=some_beats(2, 1), beats=2) | wrong)
@@ -143,8 +155,22 @@ def test_an_answer_cannot_be_given_twice_nor_ahead(tmp_path):
     give(0, "first"), give(0, "second"), give(5, "first")
     assert [json.loads(line)["answer"] for line in test.path("ann").read_text().splitlines()] == ["first"]
     assert "cannot be answered" in give(1, "none")["error"]
+    assert "Pair 1 is no longer in" in test.reply(dict(id=0, ask="answer", nickname="ann", trial=5, answer="first"))["error"]
+    for wrong in (dict(plays=[0, 1]), dict(plays="x"), dict(seconds=float("nan")), dict(seconds="1"), dict(trial=True)):
+        assert "error" in test.reply(dict(id=0, ask="answer", nickname="ann", **dict(trial=1, answer="first", plays=[1, 1], seconds=1) | wrong)), wrong
+    assert len(test.path("ann").read_text().splitlines()) == 1
     assert "error" in test.reply(dict(id=0, ask="answer", nickname="ann"))
     assert "up to 24" in test.reply(dict(id=0, ask="start", nickname="a/b"))["error"]
+
+
+def test_goes_on_where_a_line_was_taken_out(tmp_path):
+    def give(trial): return test.reply(dict(id=0, ask="answer", nickname="ann", trial=trial, answer="second", plays=[1, 1], seconds=1))["done"]
+    test = ListeningTest(SMALL, tmp_path)
+    for trial in range(5): give(trial)
+    lines = test.path("ann").read_text().splitlines(True)
+    test.path("ann").write_text("".join([*lines[:2], "[" * 100_000 + "\n", *lines[3:]]))
+    assert test.answered("ann") == 2 and give(2) == 5
+    assert pool(tmp_path)[0]["trial"].tolist() == list(range(5))
 
 
 def test_a_folder_holds_one_test_and_people_only(tmp_path):
@@ -156,6 +182,8 @@ def test_a_folder_holds_one_test_and_people_only(tmp_path):
     append_line(tmp_path / "rater-cat.jsonl", "5")
     assert "do not belong here" in ListeningTest(SMALL, tmp_path).reply(dict(id=0, ask="start", nickname="bob"))["error"]
     assert "do not belong here" in ListeningTest(SMALL, tmp_path).reply(dict(id=0, ask="start", nickname="cat"))["error"]
+    (tmp_path / "key.json").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="another test"): ListeningTest(SMALL, tmp_path)
 
 
 def test_where_nobody_watches_the_page_stands_in_for_the_widget():
@@ -196,15 +224,33 @@ def test_pool_merges_copies_and_rejects_a_second_person_of_the_same_name(folder)
     assert answers.equals(before) and rejected.empty
     (folder / "z.jsonl").write_text(text.replace('"first",', '"second",'))
     answers, rejected = pool(folder)
-    assert answers.equals(before) and rejected["reason"].str.contains("two people with one nickname").tolist() == [True]
+    assert answers.equals(before) and rejected["reason"].str.contains("differently in rater-ann.jsonl: two people with one nickname").tolist() == [True]
+
+
+def test_of_a_file_of_many_only_the_disputed_listener_is_left_out(folder):
+    text = (folder / "rater-ann.jsonl").read_text().replace('"first",', '"second",') + (folder / "rater-bob.jsonl").read_text()
+    (folder / "rater-bob.jsonl").unlink()
+    (folder / "the class.jsonl").write_text(text)
+    answers, rejected = pool(folder)
+    assert answers.groupby("rater").size().to_dict() == dict(ann=N, bob=N) and rejected["reason"].str.startswith("ann answers trial 0 differently").tolist() == [True]
+
+
+def test_what_mail_and_editors_do_to_a_file_is_forgiven(folder):
+    before, _ = pool(folder)
+    text = (folder / "rater-ann.jsonl").read_text()
+    (folder / "rater-ann.jsonl").unlink()
+    (folder / "rater-ann.jsonl.txt").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    answers, rejected = pool(folder)
+    assert answers.equals(before) and rejected.empty
 
 
 WRONG = {"not JSON": lambda row: "{", "fields must be": lambda row: json.dumps(row | {"name": "Ann Smith"}), "of another test": lambda row: json.dumps(row | {"test": "0"}),
          "is not a nickname": lambda row: json.dumps(row | {"rater": "Ann"}), "trial is True": lambda row: json.dumps(row | {"trial": True}),
          "is another pair": lambda row: json.dumps(row | {"first": row["second"], "second": row["first"]}), "cannot be answered with": lambda row: json.dumps(row | {"answer": "none"}),
+         "plays is [1000000": lambda row: json.dumps(row | {"plays": [10**300, 1]}), "seconds is 1000000": lambda row: json.dumps(row | {"seconds": 10**400}), "seconds is True": lambda row: json.dumps(row | {"seconds": True}),
          "trial 99": lambda row: json.dumps(row | {"trial": 99}), "trial -1": lambda row: json.dumps(row | {"trial": -1}), "longer than any": lambda row: json.dumps(row) + " " * 2000,
-         "not both beats": lambda row: json.dumps(row | {"plays": [0, 1]}), "seconds is": lambda row: json.dumps(row | {"seconds": None}),
-         "not both beats were": lambda row: json.dumps(row | {"seconds": float("nan")}), "an answer: its": lambda row: "[" * 900, "a second time": lambda row: json.dumps(row | {"trial": 0}) + "\n" + json.dumps(row | {"trial": 0, "answer": "second"})}
+         "both beats must be heard": lambda row: json.dumps(row | {"plays": [0, 1]}), "rater is ['ann']": lambda row: json.dumps(row | {"rater": ["ann"]}), "seconds is None": lambda row: json.dumps(row | {"seconds": None}),
+         "seconds is nan": lambda row: json.dumps(row | {"seconds": float("nan")}), "an answer: its": lambda row: "[" * 900, "a second time": lambda row: json.dumps(row | {"trial": 0}) + "\n" + json.dumps(row | {"trial": 0, "answer": "second"})}
 
 
 @pytest.mark.parametrize("reason", WRONG)
@@ -215,6 +261,7 @@ def test_pool_rejects_a_line_and_says_why(folder, reason):
     answers, rejected = pool(folder)
     if reason == "an answer: its": reason = "not JSON"
     assert len(answers) == N + (reason == "a second time") and rejected["reason"].str.contains(reason, regex=False).tolist() == [True]
+    assert rejected["reason"].str.len().max() < 200
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(list(listening.FIELDS)) | st.text(), inner)), st.sampled_from(list(listening.FIELDS)))
@@ -232,7 +279,17 @@ def test_pool_refuses_what_it_cannot_judge(folder, tmp_path_factory):
     with pytest.raises(ValueError, match="not the key"): pool(folder / "rater-ann.jsonl", key=folder / "rater-ann.jsonl")
     (folder / "x.jsonl").write_bytes(b"\xff\xfe")
     assert pool(folder)[1]["reason"].str.contains("cannot be read").tolist() == [True]
+    (folder / "x.jsonl").write_bytes(b"x" * (listening.MAX_FILE + 1))
+    assert pool(folder)[1]["reason"].str.contains("larger than").tolist() == [True]
+    (folder / "x.jsonl").write_bytes(b"\n")
+    assert pool(folder)[1]["reason"].tolist() == ["holds no answers"]
+    (folder / "x.jsonl").unlink(), (folder / "x.jsonl").mkdir()
+    assert pool(folder)[1]["reason"].str.contains("cannot be read").tolist() == [True]
+    assert pool([folder / "rater-ann.jsonl"], small(seed=1))[1]["reason"].str.contains("of another test").all()
     assert len(pool([folder / "rater-ann.jsonl", folder / "missing.jsonl"])[1]) == 1
+    for text in ("{}", "[]", "5", '{"models": 5}', "[" * 100_000, '{"models": ['):
+        (folder / "key.json").write_text(text)
+        with pytest.raises(ValueError, match="not the key of a listening test"): pool(folder)
 
 
 def test_simulated_answers_stay_marked_and_apart(folder):
@@ -302,6 +359,52 @@ def test_ties_are_half_a_vote_each():
     assert counts(answers)["preferred"].to_dict() == dict(m0=1.5, m1=.5)
 
 
+@pytest.mark.parametrize("analysis", [counts, strengths, consistency, agreement, wins])
+def test_nothing_judged_is_said_so(analysis, folder):
+    answers, _ = pool(folder)
+    for none in (answers[:0], answers[answers["kind"] == "practice"]):
+        with pytest.raises(ValueError, match="nobody has judged a pair"): analysis(none)
+
+
+def test_all_ties_tell_nothing(tmp_path):
+    plan = small(ties=True)
+    rehearse(plan, STRENGTHS, ["a", "b", "c"], tmp_path, doubt=1e9)
+    answers, _ = pool(tmp_path)
+    assert (answers["answer"] == "none").all() and (counts(answers)["share"] == .5).all() and (consistency(answers)["repeats_same"] == 1).all()
+    found = strengths(answers)
+    assert (found["strength"].abs() < 1e-9).all() and (found["low"] < -.5).all() and (found["high"] > .5).all()
+    assert consistency(answers)["circles"].isna().all()
+    with pytest.raises(ValueError, match="and a preference"): agreement(answers)
+
+
+@given(st.integers(2, 9), st.integers(0, 2**32 - 1), st.integers(0, 6))
+@settings(deadline=None)
+def test_strengths_are_finite_and_a_maximum_whatever_the_counts(models, seed, digits):
+    random = np.random.default_rng(seed)
+    each = 10**digits
+    won = random.choice([random.integers(0, each + 1, (models, models)), each * np.triu(np.ones((models, models))), each * np.eye(models, k=1)]) * (1 - np.eye(models))
+    found = bradley_terry(won)
+    votes = won + listening.PRIOR * (1 - np.eye(models))
+    expected = (votes + votes.T) / (1 + np.exp(found - found[:, None]))
+    assert np.isfinite(found).all() and abs(found.sum()) < 1e-6 and np.abs(votes.sum(1) - expected.sum(1)).max() < 1e-6 * (1 + each)
+
+
+def test_counts_that_are_none_are_refused():
+    for wrong in ([[0, -1], [1, 0]], [[0, np.nan], [1, 0]], [[0, 1]], 3):
+        with pytest.raises(ValueError, match="square of counts"): bradley_terry(wrong)
+    with pytest.raises(ValueError, match="lacks m1"): wins(table([np.array([[0, 1], [0, 0]])]), ["m0"])
+    with pytest.raises(ValueError, match="lacks human, random"): rehearse(SMALL, {"secret one": 1, "secret two": 2}, ["a"], "never made")
+
+
+def test_unison_is_not_certainty():
+    always = strengths(table([np.array([[0, 1], [0, 0]])] * 5), against="m1").loc["m0"]
+    p = 5.1 / 5.2  # with the extra votes; two models: the variance of the difference is 1 / (votes p (1 - p))
+    half = 1.959964 / np.sqrt(5.2 * p * (1 - p))
+    assert always.tolist() == pytest.approx([np.log(51), np.log(51) - half, np.log(51) + half], abs=1e-4) and always["low"] < 0
+    held = coverage([4, 0, -4], raters=5, spread=0, classes=200, draws=50)
+    assert held["listeners"] > .93 > .5 > held["without_floor"]
+
+
 def test_known_strengths_are_recovered(tmp_path):
     plan = small(rounds=4, ties=True)
     rehearse(plan, STRENGTHS, [f"robot{i}" for i in range(80)], tmp_path)
@@ -316,7 +419,7 @@ def test_known_strengths_are_recovered(tmp_path):
 def test_intervals_keep_their_promise():
     held = coverage([1, .3, -.3, -1], raters=8, spread=1.2, classes=300, draws=100)
     assert .92 < held["listeners"] <= 1
-    assert held["listeners_percentile"] < held["listeners"] and held["votes_percentile"] < .93
+    assert held["without_floor"] <= held["listeners"] and held["listeners_percentile"] < held["listeners"] and held["votes_percentile"] < .93
 
 
 def test_one_listener_has_no_interval_and_agrees_with_nobody():
@@ -350,4 +453,6 @@ def test_more_listeners_and_bigger_differences_are_found_oftener():
     more = plan(1, raters=(16,), rounds=(3,), models=4, classes=100).iloc[0, 0]
     nothing = plan(0, raters=(16,), rounds=(1,), models=4, classes=400).iloc[0, 0]
     assert few < many < more and .01 < nothing < .09
-    with pytest.raises(ValueError, match="at least 2 models"): plan(1, models=1)
+    for wrong in (dict(models=1), dict(raters=()), dict(raters=1), dict(rounds=0), dict(classes=0)):
+        with pytest.raises(ValueError, match="at least 2 models"): plan(1, **wrong)
+    assert plan(1, raters=4, rounds=1, models=4, classes=100).iloc[0, 0] == few

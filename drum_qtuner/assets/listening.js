@@ -2,7 +2,9 @@
 // It asks a backend two things, and does not know what the beats are:
 //   start(nickname)   -> {trials: [{first: beat, second: beat}], done, ties}    the first trial is for practice, `done` are answered
 //   answer({trial, answer: "first" | "second" | "none", plays: [n, n], seconds})   kept for good when this resolves
-//   file              -> text and name of what is kept, where the listener has to hand it in; else undefined
+// and where the listener has to hand in a file (else it has none of these):
+//   name(), text()    of that file
+//   keeps()           will the answers still be there when the page is closed?
 // A beat is {steps, bpm, notes, gain}: as in sound.js, and the factor that makes all equally loud.
 //   D.listeningPage(root)     the backend is the page: everything is in the JSON that `root` holds
 //   D.listeningWidget         the backend is Python: an anywidget
@@ -47,12 +49,13 @@
       <button type="button" class="dql-choice dql-none" data-answer="none" aria-pressed="false">No preference</button>
       <div class="dql-next"><span class="dql-status" role="status"></span><button type="button" class="dql-main">Next</button></div>
       <button type="button" class="dql-link dql-save">Save my answers so far</button>
+      <p class="dql-lost" hidden>This browser forgets your answers when you close or reload the page: save them before you leave.</p>
       <p class="dql-keys">Keys: <kbd>1</kbd> <kbd>2</kbd> or <kbd>A</kbd> <kbd>B</kbd> listen, <kbd>Space</kbd> stop or listen again,
         <kbd>←</kbd> <kbd>→</kbd> choose<span class="dql-down">, <kbd>↓</kbd> no preference</span>, <kbd>Enter</kbd> next.</p>
     </div>
     <div class="dql-end" hidden>
       <h2 tabindex="-1">Done. Thank you!</h2>
-      <p class="dql-told"></p>
+      <p class="dql-told" role="status"></p>
       <div class="dql-row"><button type="button" class="dql-main dql-save">Save my answers</button><button type="button" class="dql-again">Next listener</button></div>
     </div>`;
 
@@ -123,7 +126,7 @@
     };
 
     const draw = message => {
-      const heard = beats.every(beat => beat.plays > 0);
+      const missing = SIDES.flatMap((_, i) => beats[i].plays ? [] : [i + 1]), heard = !missing.length;
       cards.forEach((card, i) => {
         const {plays, played, sounds} = beats[i], play = card.querySelector(".dql-play"), label = `${sounds ? "stop" : plays ? "listen again" : "listen"}`;
         if (play.dataset.shown !== label) { // leave the button alone while it is pressed
@@ -142,7 +145,7 @@
       next.disabled = !answer || saving;
       if (message) say(message, true);
       else if (!saving && !status.classList.contains("dql-wrong"))
-        say(!heard ? "Listen to both to the end." : answer ? "" : "Now choose.");
+        say(missing.length === 2 ? "Listen to both to the end." : missing.length ? `Now listen to ${missing} to its end.` : answer ? "" : "Now choose.");
     };
 
     const listen = i => {
@@ -157,6 +160,7 @@
       answer = name;
       say("");
       draw();
+      choices.find(choice => choice.dataset.answer === name).focus();
     };
 
     const trial = () => {
@@ -166,27 +170,33 @@
       show("dql-trial");
       [answer, last, shownAt] = [null, null, performance.now()];
       beats = SIDES.map(side => new Once(trials[done][side], message => draw(message)));
-      find(".dql-count").textContent = practice ? "Practice, not counted" : `Pair ${done} of ${trials.length - 1}`;
+      const count = find(".dql-count").textContent = practice ? `Practice, not counted; ${trials.length - 1} pairs follow` : `Pair ${done} of ${trials.length - 1}`;
+      find(".dql-trial h2").setAttribute("aria-label", `${count}. Which do you prefer?`); // it is read aloud when the pair appears
       find(".dql-who").textContent = session.nickname;
       find(".dql-done").setAttribute("aria-valuemax", trials.length);
       find(".dql-done").setAttribute("aria-valuenow", done);
       find(".dql-done i").style.width = `${100 * done / trials.length}%`;
       find(".dql-none").hidden = find(".dql-down").hidden = !session.ties;
-      find(".dql-trial .dql-save").hidden = !backend.file || done === 0;
+      find(".dql-trial .dql-save").hidden = !backend.name || done === 0;
+      find(".dql-lost").hidden = backend.keeps?.() ?? true;
       say("");
       draw();
       find(".dql-trial h2").focus({preventScroll: true});
       setTimeout(() => beats.forEach(beat => beat.prepare()), 30);
     };
 
+    const tell = (before, name, after) => { // nicknames are letters, digits, - and _
+      const bold = document.createElement("b");
+      bold.textContent = name;
+      find(".dql-told").replaceChildren(before, bold, after);
+    };
+
     const end = () => {
       D.playing?.stop();
       show("dql-end");
-      const {name} = backend.file?.() ?? {};
-      find(".dql-told").textContent = name
-        ? `Your answers are still in this browser only. Save them, and give the file ${name} to the person who gave you this page.`
-        : "Your answers are saved.";
-      find(".dql-end .dql-save").hidden = !name;
+      if (backend.name) tell("Your answers are still in this browser only. Save them, and give the file ", backend.name(), " to the person who gave you this page.");
+      else tell("Your answers are saved.", "", "");
+      find(".dql-end .dql-save").hidden = !backend.name;
       find(".dql-end h2").focus({preventScroll: true});
     };
 
@@ -204,6 +214,7 @@
       } catch (error) {
         saving = false;
         draw(`${error.message} Press Next to try again.`);
+        next.focus();
       }
     };
 
@@ -218,7 +229,6 @@
       } catch (error) {
         const alert = document.createElement("p");
         alert.setAttribute("role", "alert");
-        alert.style.cssText = "flex: 1 1 100%; margin: 0; font-weight: 600";
         alert.textContent = error.message;
         form.append(alert);
         input.focus();
@@ -228,8 +238,9 @@
     cards.forEach((card, i) => card.querySelector(".dql-play").onclick = () => listen(i));
     for (const choice of choices) choice.onclick = () => choose(choice.dataset.answer);
     for (const button of root.querySelectorAll(".dql-save")) button.onclick = () => {
-      const {text, name} = backend.file();
-      D.download(new TextEncoder().encode(text), name, "application/jsonl");
+      D.download(new TextEncoder().encode(backend.text()), backend.name(), "application/jsonl");
+      if (find(".dql-trial").hidden) tell("Look for ", backend.name(), " among your downloads, and give it to the person who gave you this page.");
+      else say(`${backend.name()} is among your downloads.`);
     };
     find(".dql-again").onclick = () => {
       form.elements.nickname.value = "";
@@ -239,15 +250,25 @@
 
     const keys = {"1": () => listen(0), a: () => listen(0), "2": () => listen(1), b: () => listen(1),
       " ": () => listen(last ?? 0), ArrowLeft: () => choose("first"), ArrowRight: () => choose("second"), ArrowDown: () => choose("none"), Enter: () => next.click()};
-    root.addEventListener("keydown", event => {
-      event.stopPropagation(); // from here on nobody else listens
-      if (find(".dql-trial").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
-      const press = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (!press || event.target.matches(".dql-link") && event.key === "Enter") return;
+    const meant = ({key, target, ctrlKey, metaKey, altKey}) => { // what a key shall do; none: what it does anywhere
+      if (find(".dql-trial").hidden || ctrlKey || metaKey || altKey) return;
+      const button = target.closest?.("button"); // Space and Enter press it, unless it is the answer chosen already
+      if (button && button.getAttribute("aria-pressed") !== "true" && [" ", "Enter"].includes(key)) return;
+      return keys[key.length === 1 ? key.toLowerCase() : key];
+    };
+    const onKey = event => {
+      const press = meant(event);
+      if (!press && !(event.repeat && event.key === "Enter")) return;
       event.preventDefault(); // a focused button is not pressed as well
       if (!event.repeat) press();
+    };
+    root.addEventListener("keydown", event => {
+      event.stopPropagation(); // from here on nobody else listens
+      onKey(event);
     });
-    root.addEventListener("keyup", event => { if (!find(".dql-trial").hidden && event.key === " ") event.preventDefault(); });
+    root.addEventListener("keyup", event => { if (event.key === " " && meant(event)) event.preventDefault(); });
+    if (root.parentElement === document.body) // a page of its own: keys also work when nothing has the focus
+      document.addEventListener("keydown", event => { if (event.target === document.body) onKey(event); });
     show("dql-intro");
     return () => beats?.forEach(beat => beat.stop());
   };
@@ -258,29 +279,58 @@
 
   D.listeningPage = root => {
     const design = JSON.parse(root.querySelector("script[type='application/json']").textContent);
-    let rater, lines = [];
+    let rater;
     const place = () => `drum_qtuner listening ${design.test} ${rater}`;
-    const kept = () => { try { return localStorage.getItem(place()) ?? ""; } catch { return ""; } };
-    const keep = text => { try { localStorage.setItem(place(), text); } catch { } }; // where a browser forbids it the answers live as long as the page
-    const memory = new Map();
+    const memory = new Map(), unsaved = new Set(); // where a browser keeps nothing the answers live as long as the page
+    let keeps = true;
+    const valid = text => { // the answers to the first trials, without a gap
+      const lines = [];
+      for (const line of (text ?? "").split("\n")) try {
+        const row = JSON.parse(line);
+        if (row.test === design.test && row.rater === rater && row.trial === lines.length) lines.push(line);
+      } catch { } // no line of ours
+      return lines;
+    };
+    const read = () => { // there may be more than here: another tab may be open
+      let there;
+      try { there = localStorage.getItem(place()); } catch { }
+      const [here, other] = [memory.get(place()), there].map(valid);
+      return other.length > here.length ? other : here;
+    };
+    const keep = lines => {
+      const text = lines.join("\n");
+      memory.set(place(), text);
+      try {
+        localStorage.setItem(place(), text);
+        keeps = true;
+      } catch {
+        keeps = false;
+        if (lines.length) unsaved.add(rater);
+      }
+    };
     const sheet = () => design.sheets[fnv(rater) % design.sheets.length];
     const beat = i => design.beats[i];
 
     D.listen(root, {
       async start(nickname) {
         rater = nickname;
-        lines = (kept() || (memory.get(place()) ?? "")).split("\n").filter(Boolean);
-        return {ties: design.ties, done: lines.length, trials: sheet().map(([first, second]) => ({first: beat(first), second: beat(second)}))};
+        keep(read());
+        return {ties: design.ties, done: read().length, trials: sheet().map(([first, second]) => ({first: beat(first), second: beat(second)}))};
       },
       async answer({trial, answer, plays, seconds}) {
-        const [first, second] = sheet()[trial].map(i => beat(i).id);
-        lines.push(JSON.stringify({test: design.test, rater, simulated: false, trial, first, second, answer, plays, seconds}));
-        memory.set(place(), lines.join("\n"));
-        keep(lines.join("\n"));
+        const [first, second] = sheet()[trial].map(i => beat(i).id), lines = read();
+        if (trial === lines.length) lines.push(JSON.stringify({test: design.test, rater, simulated: false, trial, first, second, answer, plays, seconds}));
+        keep(lines); // what was answered before, in another tab, stays as it is
         return lines.length;
       },
-      file: () => ({text: lines.map(line => line + "\n").join(""), name: `rater-${rater}.jsonl`}),
+      name: () => `rater-${rater}.jsonl`,
+      text: () => {
+        unsaved.delete(rater);
+        return read().map(line => line + "\n").join("");
+      },
+      keeps: () => keeps,
     });
+    addEventListener("beforeunload", event => { if (unsaved.size) event.preventDefault(); });
   };
 
   // --- with Python

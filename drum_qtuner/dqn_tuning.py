@@ -6,19 +6,18 @@
 __all__ = ['LOG_SMALLEST', 'CHECKPOINT_EVERY', 'log_probability', 'QNetwork', 'QListener', 'new_q_network', 'bellman_target',
            'soft_update', 'exploration', 'update', 'flushed_denormals', 'Settings', 'tune', 'load_rewards']
 
-# %% ../nbs/04_dqn_tuning.ipynb #998a948f
+# %% ../nbs/04_dqn_tuning.ipynb #11cce4b3
 import copy, math
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fastcore.meta import delegates
 from torch import nn
 from .note_cnn import (
     WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, new_network, one_thread, save_checkpoint, set_adam_state, states, weights)
 
-# %% ../nbs/04_dqn_tuning.ipynb #23ab76ad
+# %% ../nbs/04_dqn_tuning.ipynb #25b21c93
 LOG_SMALLEST = -149 * math.log(2) # of the smallest number above 0 in float32
 
 @torch.no_grad()
@@ -30,7 +29,7 @@ def log_probability(
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #bb30b3d9
+# %% ../nbs/04_dqn_tuning.ipynb #1a288d82
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
     def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
@@ -56,7 +55,7 @@ class QListener(Listener):
         shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[:, 1, None]
         return self.model.output(F.relu(shared + newest @ self.linear[:, :shared.shape[2]]))[..., 0]
 
-# %% ../nbs/04_dqn_tuning.ipynb #c43b453b
+# %% ../nbs/04_dqn_tuning.ipynb #b18a0b45
 def new_q_network(
     note_cnn, # the trained Note-CNN
     seed:int=0, # of the output layer
@@ -74,7 +73,7 @@ def new_q_network(
         for parameter in q.output.parameters(): nn.init.zeros_(parameter)
     return q
 
-# %% ../nbs/04_dqn_tuning.ipynb #8f2a85fb
+# %% ../nbs/04_dqn_tuning.ipynb #64671197
 @torch.no_grad()
 def bellman_target(
     reward:torch.Tensor, # float (batch,)
@@ -86,7 +85,7 @@ def bellman_target(
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
-# %% ../nbs/04_dqn_tuning.ipynb #63b4f127
+# %% ../nbs/04_dqn_tuning.ipynb #e068d80b
 @torch.no_grad()
 def soft_update(
     target, # network that follows
@@ -96,7 +95,7 @@ def soft_update(
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
     for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
 
-# %% ../nbs/04_dqn_tuning.ipynb #b1a33242
+# %% ../nbs/04_dqn_tuning.ipynb #61db612c
 def exploration(
     iterations:int, # how many actions
     epsilon:float, # share of random ones
@@ -110,7 +109,7 @@ def exploration(
     greedy[0] = False
     return np.where(greedy, -1, random)
 
-# %% ../nbs/04_dqn_tuning.ipynb #f2f7da5e
+# %% ../nbs/04_dqn_tuning.ipynb #f7262a61
 def update(
     q, # the Q-network
     optimizer, # of its parameters
@@ -124,7 +123,7 @@ def update(
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/04_dqn_tuning.ipynb #48946607
+# %% ../nbs/04_dqn_tuning.ipynb #da3e22ad
 @contextmanager
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
@@ -147,7 +146,7 @@ def _restore(parts, facts, q, target, optimizer):
     q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
-# %% ../nbs/04_dqn_tuning.ipynb #dc015912
+# %% ../nbs/04_dqn_tuning.ipynb #a0f257fa
 @dataclass(frozen=True)
 class Settings:
     "What a tuning depends on besides the Note-CNN (section 4.3)."
@@ -169,8 +168,7 @@ class Settings:
         if self.iterations < 1 or self.target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {self.iterations}, {self.target_every}")
         if self.episode_steps is not None and self.episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {self.episode_steps}")
 
-# %% ../nbs/04_dqn_tuning.ipynb #7417039a
-@delegates(Settings)
+# %% ../nbs/04_dqn_tuning.ipynb #0c75f480
 def tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -205,7 +203,7 @@ def tune(
                 _save(checkpoint, asdict(s), q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
-# %% ../nbs/04_dqn_tuning.ipynb #295a638c
+# %% ../nbs/04_dqn_tuning.ipynb #df1e7c65
 def load_rewards(
     name:str, # such as "dqn-0.1"
 )->np.ndarray: # float32 (500_000,): the reward of every iteration

@@ -8,21 +8,20 @@ __all__ = ['f32', 'exact', 'compiled', 'swapped', 'layers', 'copy_in', 'copy_out
            'follow', 'begin_beat', 'learn', 'fast_tune', 'fast_tune_many', 'stack', 'unstack', 'stacked_patterns',
            'stacked_outputs', 'stacked_values', 'tune_many']
 
-# %% ../nbs/05_fast_tuning.ipynb #b9fe9716
+# %% ../nbs/05_fast_tuning.ipynb #cef9e934
 import copy, math, threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fastcore.meta import delegates
 from numba import njit
 from tqdm import tqdm
 from .note_cnn import load_checkpoint, one_thread
 from .dqn_tuning import (
     CHECKPOINT_EVERY, LOG_SMALLEST, QNetwork, Settings, exploration, flushed_denormals, new_q_network, _restore, _save)
 
-# %% ../nbs/05_fast_tuning.ipynb #b899bcc3
+# %% ../nbs/05_fast_tuning.ipynb #4de31e3f
 def swapped(tensors, inner):
     "Turn the axes of the convolution around, and swap the two axes within an input of the linear layer."
     conv, bias, linear, *rest = tensors
@@ -40,7 +39,7 @@ def layers(
     parts = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
     return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
 
-# %% ../nbs/05_fast_tuning.ipynb #df78895e
+# %% ../nbs/05_fast_tuning.ipynb #95d9dbbf
 def copy_in(flat, tensors, sizes):
     "Copy torch's parameters, or something of their shapes, to a flat array."
     for layer, tensor in zip(layers(flat, sizes, len(tensors[-1])), swapped(tensors, sizes["channels"])): layer[...] = tensor.detach()
@@ -62,7 +61,7 @@ def flat_copy(
     copy_in(flat, list(model.parameters()), model.sizes)
     return flat
 
-# %% ../nbs/05_fast_tuning.ipynb #5c17c87c
+# %% ../nbs/05_fast_tuning.ipynb #74b8be7d
 f32 = np.float32
 exact = njit(error_model="numpy", nogil=True, cache=True)
 compiled = njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
@@ -81,7 +80,7 @@ def pattern(conv, bias, window, start, position, taps, out):
         a = conv[k, window[position + k]]
         for i in range(out.size): out[i] += a[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #e95a8fc1
+# %% ../nbs/05_fast_tuning.ipynb #cc5382ea
 @exact
 def listen(
     net, # layers
@@ -97,7 +96,7 @@ def listen(
         for i in range(patterns.shape[1]): patterns[p, i] = patterns[p + 1, i]
     for p in range(known, last + 1): pattern(net[0], net[1], window, start, p, last_taps if p == last else taps, patterns[p])
 
-# %% ../nbs/05_fast_tuning.ipynb #0f5cdf61
+# %% ../nbs/05_fast_tuning.ipynb #9861fb7c
 @compiled
 def dot(a, b):
     total = f32(0)
@@ -124,7 +123,7 @@ def score(
         for a in range(values.size): hidden[a, j] = max(shared + dot(linear[j, n:], newest[a]), f32(0))
     for a in range(values.size): values[a] = output_bias[0] + dot(output[0], hidden[a])
 
-# %% ../nbs/05_fast_tuning.ipynb #6b8577aa
+# %% ../nbs/05_fast_tuning.ipynb #b083b381
 @compiled
 def log_p(net, patterns, action, work):
     "log p(action | state) from the Note-CNN's patterns: the reward."
@@ -145,7 +144,7 @@ def workspace(sizes):
     return (zeros(positions * sizes["channels"]), zeros(sizes["classes"], sizes["channels"]),
             zeros(sizes["classes"], sizes["hidden"]), zeros(sizes["classes"]))
 
-# %% ../nbs/05_fast_tuning.ipynb #c77c2104
+# %% ../nbs/05_fast_tuning.ipynb #e062305f
 @compiled
 def gradient(
     net, window, start, x, hidden, error, # as above; `error` is 2 (Q - y)
@@ -171,7 +170,7 @@ def gradient(
             column = d_conv[k, window[p + k]]
             for i in range(bias.size): column[i] += d_pattern[i]
 
-# %% ../nbs/05_fast_tuning.ipynb #7d6a57ce
+# %% ../nbs/05_fast_tuning.ipynb #cd5121e2
 @compiled
 def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
     "One step of Adam where the gradient is slope * inputs."
@@ -181,7 +180,7 @@ def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
         squares[i] = f32(0.999) * squares[i] + f32(0.001) * (g * g)
         weights[i] -= rate * means[i] / (math.sqrt(squares[i]) + epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #e10af954
+# %% ../nbs/05_fast_tuning.ipynb #48e88a58
 @compiled
 def decay(squares, n):
     "What n iterations without gradient do to the mean square."
@@ -202,7 +201,7 @@ def catch_up(squares, asleep, first, n, t):
             decay(squares[first + j * n:first + (j + 1) * n], t - asleep[j])
             asleep[j] = t
 
-# %% ../nbs/05_fast_tuning.ipynb #48555f96
+# %% ../nbs/05_fast_tuning.ipynb #c2af9264
 @compiled
 def adam(
     weights, means, squares, # flat
@@ -225,7 +224,7 @@ def adam(
         a = b
     adam_row(weights[a:], means[a:], squares[a:], tail, f32(1), rate, epsilon)
 
-# %% ../nbs/05_fast_tuning.ipynb #40fce731
+# %% ../nbs/05_fast_tuning.ipynb #f4c602dd
 @compiled
 def follow(target, q, eta, due, known):
     "Let the target network follow if it is time; then none of its patterns can slide."
@@ -241,7 +240,7 @@ def begin_beat(note, played, place, known, first, steps, patterns):
     place[0], place[1], known[1] = now, now, 0
     listen(note, played[now - steps + 1:now + 1], steps - 1, known[0], patterns, note[0].shape[0])
 
-# %% ../nbs/05_fast_tuning.ipynb #01d1b2aa
+# %% ../nbs/05_fast_tuning.ipynb #d65da6a1
 @compiled
 def learn(
     flat, nets, patterns, # flat q, target, means, squares; layers and patterns of q, target, Note-CNN
@@ -281,7 +280,7 @@ def learn(
         if t % catch_up_every == 0: catch_up(squares, asleep, head.size, x.size, t)
     return end - begin
 
-# %% ../nbs/05_fast_tuning.ipynb #1c160491
+# %% ../nbs/05_fast_tuning.ipynb #9b3e9f7c
 def _four(q, target, optimizer):
     "The tensors that change: weights, target's weights, Adam's two moments."
     moments = [[optimizer.state[p][name] for p in q.parameters()] for name in ("exp_avg", "exp_avg_sq")]
@@ -313,7 +312,7 @@ def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settin
     played, (now, born), *_ = memory
     _save(checkpoint, settings, q, target, optimizer, torch.from_numpy(played[max(born, now - q.steps):now].copy())[None], rewards, done)
 
-# %% ../nbs/05_fast_tuning.ipynb #0323c79e
+# %% ../nbs/05_fast_tuning.ipynb #a47c6a79
 def _memory(sequence, steps, positions, room, means, done):
     "What was played, where we are in it, and which rows sleep."
     t = sequence.shape[1]
@@ -333,14 +332,13 @@ def _kernel(flat, q, note_cnn, memory, luck, rewards, settings):
     work = workspace(sizes), workspace(sizes)
     return lambda begin, end: learn(flat, nets, patterns, work, gradients, memory, luck, rewards, begin, end, settings)
 
-# %% ../nbs/05_fast_tuning.ipynb #a69f8e05
+# %% ../nbs/05_fast_tuning.ipynb #f5a51cee
 def _numbers(s, steps):
     "The settings as `learn` takes them."
     episode = s.episode_steps if s.episode_steps is not None and s.episode_steps <= steps else 0
     smallest, log_zero = (-1e30, 0) if s.log_zero is None else (LOG_SMALLEST, s.log_zero)
     return f32(s.gamma), float(s.learning_rate), f32(s.eta), s.target_every, episode, f32(smallest), f32(log_zero), steps, CHECKPOINT_EVERY
 
-@delegates(Settings)
 def fast_tune(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilon:float=0.1, # share of random actions
@@ -373,7 +371,7 @@ def fast_tune(
                 _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, asdict(s))
     return q.eval(), rewards
 
-# %% ../nbs/05_fast_tuning.ipynb #6c0ae7fb
+# %% ../nbs/05_fast_tuning.ipynb #e2c58179
 def fast_tune_many(
     note_cnn, # frozen, shared by all
     epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # shares of random actions; the default is the paper's
@@ -394,7 +392,7 @@ def fast_tune_many(
             stopped.set()
             for future in waiting: future.cancel()
 
-# %% ../nbs/05_fast_tuning.ipynb #146f7c67
+# %% ../nbs/05_fast_tuning.ipynb #7eb76db4
 def stack(models, device="cpu"):
     "The layers of several networks, with one more dimension in front."
     rows = [swapped([p.detach() for p in model.parameters()], model.sizes["channels"]) for model in models]
@@ -418,7 +416,7 @@ def stacked_patterns(conv, bias, window):
     rows = torch.where(seen < classes, first + seen, len(table) - 1)
     return F.embedding_bag(rows.reshape(-1, taps), table, mode="sum").view(*seen.shape[:3], channels) + bias
 
-# %% ../nbs/05_fast_tuning.ipynb #9df375ee
+# %% ../nbs/05_fast_tuning.ipynb #1cb57731
 def stacked_outputs(net, window):
     "What the networks say of windows: (replicas, players, outputs)."
     conv, bias, linear, linear_bias, output, output_bias = net
@@ -435,7 +433,7 @@ def stacked_values(net, window):
     last = (newest.flatten(1, 2) @ linear[:, -n:]).view(*newest.shape[:3], -1)
     return (F.relu(shared[:, :, None] + last) @ output[:, None] + output_bias[:, None])[..., 0]
 
-# %% ../nbs/05_fast_tuning.ipynb #9eb160eb
+# %% ../nbs/05_fast_tuning.ipynb #a745f029
 def _open_end(state, net):
     "Room for the next step: the window moved on by one, its newest step empty."
     return F.pad(state[:, :, 1:], (0, 1), value=net[0].shape[2])
@@ -473,7 +471,7 @@ def _improve(net, target, optimizer, state, reward, gamma):
     loss.backward()
     optimizer.step()
 
-# %% ../nbs/05_fast_tuning.ipynb #c092e84f
+# %% ../nbs/05_fast_tuning.ipynb #496bf0c7
 def tune_many(
     note_cnn, # frozen: the reward, and the weights to begin with
     epsilons=(0.1,), # shares of random actions

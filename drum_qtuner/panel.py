@@ -11,7 +11,7 @@ __all__ = ['METRICAL_WEIGHT', 'DESCRIPTORS', 'BINS', 'CLASSIFIERS', 'JUDGE', 'PA
            'hamming_within', 'distinct_ngrams', 'neighbourhoods', 'coverage', 'nearest_clip', 'bars_copied', 'Real',
            'real_clips', 'evaluate', 'differs', 'panel_table', 'shortfall', 'plot_panel']
 
-# %% ../nbs/06b_panel.ipynb #acab1c08
+# %% ../nbs/06b_panel.ipynb #dfd237a3
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -24,27 +24,43 @@ from .preprocessing import Clips, load_clips
 from .note_cnn import one_thread, read_tensors
 from .evaluation import class_array
 
-# %% ../nbs/06b_panel.ipynb #cfd9cb69
+# %% ../nbs/06b_panel.ipynb #240665c4
+def _classes(beats):
+    "The class sequences of `Clips` or of a list of `Beat`."
+    if isinstance(beats, Clips): return beats.classes
+    if not isinstance(beats, (list, tuple)): raise ValueError(f"needs `Clips` or a list of `Beat`, not {type(beats).__name__}")
+    for i, beat in enumerate(beats):
+        if not isinstance(beat, Beat): raise ValueError(f"needs a list of `Beat`, but number {i} is {type(beat).__name__}")
+    return class_array(beats)
+
+# %% ../nbs/06b_panel.ipynb #85502f76
 def strokes(
     beats, # a `Beat`, a list of them of one length, `Clips`, or what this function returns
     mono:bool=False, # only the loudest drum of each step, as in the paper
 )->np.ndarray: # bool (..., steps, 9)
     "Which drum is struck at which step."
     if isinstance(beats, np.ndarray):
-        if beats.dtype != bool or beats.ndim < 2 or beats.shape[-1] != len(KIT) or beats.shape[-2] % STEPS_PER_BAR:
+        if beats.dtype != bool or beats.ndim < 2 or beats.shape[-1] != len(KIT) or beats.shape[-2] % STEPS_PER_BAR or not beats.shape[-2]:
             raise ValueError(f"strokes are True or False for whole bars of {STEPS_PER_BAR} steps and {len(KIT)} drums, not {beats.dtype} {beats.shape}")
+        if mono and (beats.sum(-1) > 1).any(): raise ValueError("strokes do not tell which of several drums is the loudest; give the beats themselves")
         return beats
     if isinstance(beats, Beat): return strokes([beats], mono)[0]
-    classes = beats.classes if isinstance(beats, Clips) else class_array(beats)
+    classes = _classes(beats)
     if mono: return np.arange(len(KIT)) == classes[..., None]
     return (beats.velocity if isinstance(beats, Clips) else np.array([beat.velocity for beat in beats])) > 0
 
-# %% ../nbs/06b_panel.ipynb #c53c9cf6
+def _several(beats, mono=False):
+    "The strokes of one or more beats, bool (beats, steps, 9)."
+    hits = strokes(beats, mono)
+    if hits.ndim != 3 or not len(hits): raise ValueError(f"needs a set of one or more beats, not strokes of shape {hits.shape}")
+    return hits
+
+# %% ../nbs/06b_panel.ipynb #18e83082
 def _ratio(part, whole):
     "part / whole, nan where whole is 0."
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=np.asarray(whole) > 0)
 
-def _bars(hits): return hits.reshape(*hits.shape[:-2], -1, STEPS_PER_BAR, hits.shape[-1])
+def _bars(hits): return hits.reshape(*hits.shape[:-2], hits.shape[-2] // STEPS_PER_BAR, STEPS_PER_BAR, hits.shape[-1])
 
 def density(beats)->np.ndarray: # float (...)
     "Strokes / steps; always defined (note count of Yang and Lerch 2018, here a step)."
@@ -60,7 +76,7 @@ def onset_profile(beats)->np.ndarray: # float (..., 16)
     "Share of the bars in which anything sounds at each of the 16 positions; always defined (Palmer and Krumhansl 1990)."
     return _bars(strokes(beats)).any(-1).mean(-2)
 
-# %% ../nbs/06b_panel.ipynb #08f2106d
+# %% ../nbs/06b_panel.ipynb #e4a98a38
 def _contrast(hits, drum, positions):
     "Share of strokes at these positions of the bar, minus the share at the others."
     there = _bars(hits)[..., drum].mean(-2)
@@ -81,7 +97,7 @@ def timekeeping(beats)->np.ndarray: # float (...), 0..1
     again = [(cymbals & np.roll(cymbals, -lag, axis=-1)).sum(-1) for lag in (1, 2, 4)]
     return _ratio(np.max(again, axis=0), cymbals.sum(-1))
 
-# %% ../nbs/06b_panel.ipynb #a1b7f56d
+# %% ../nbs/06b_panel.ipynb #bd9dcba2
 METRICAL_WEIGHT = -np.array([0, 4, 3, 4, 2, 4, 3, 4, 1, 4, 3, 4, 2, 4, 3, 4])
 
 def syncopation(beats)->np.ndarray: # float (...), strength in a bar
@@ -94,7 +110,7 @@ def syncopation(beats)->np.ndarray: # float (...), strength in a bar
         heaviest = np.where(now, -9, np.maximum(heaviest, weight))
     return np.where(struck.any(-1), total / (struck.shape[-1] / STEPS_PER_BAR), np.nan)
 
-# %% ../nbs/06b_panel.ipynb #6190bd80
+# %% ../nbs/06b_panel.ipynb #0d06681c
 def bar_repetition(beats)->np.ndarray: # float (...), 0..1
     "Strokes common to a bar and the next / strokes in either (Jaccard 1912), over all bars; nan for one bar or silence."
     bars = _bars(strokes(beats))
@@ -106,38 +122,46 @@ def run_length(beats)->np.ndarray: # float (...), 1..steps
     hits = strokes(beats)
     return hits.shape[-2] / (1 + (hits[..., 1:, :] != hits[..., :-1, :]).any(-1).sum(-1))
 
-# %% ../nbs/06b_panel.ipynb #97c865cb
+# %% ../nbs/06b_panel.ipynb #6106e6b2
 DESCRIPTORS = {f.__name__: f for f in (density, drum_shares, onset_profile, backbeat, downbeat, timekeeping, syncopation, bar_repetition, run_length)}
 
 def describe_beats(
     beats, # anything that `strokes` takes, several beats
 )->pd.DataFrame: # a row a beat, 32 columns
     "All descriptors of all beats; nan where one is not defined."
-    hits, table = strokes(beats), {}
+    hits, table = _several(beats), {}
     for name, descriptor in DESCRIPTORS.items():
         values = descriptor(hits)
         labels = {1: [""], 2: [f" {drum.short}" for drum in KIT] if name == "drum_shares" else [f" {i}" for i in range(STEPS_PER_BAR)]}
         table |= {f"{name}{label}": column for label, column in zip(labels[values.ndim], values.reshape(len(hits), -1).T)}
     return pd.DataFrame(table)
 
-# %% ../nbs/06b_panel.ipynb #dfc7a378
+# %% ../nbs/06b_panel.ipynb #53832f42
 def groups(
     beats, # `Clips`, or a list of `Beat`
 )->np.ndarray: # (beats,): clips of one performance share a group, a generated beat is a group of its own
     "What was drawn independently."
-    return beats.info["id"].to_numpy(str) if isinstance(beats, Clips) else np.arange(len(beats))
+    return beats.info["id"].to_numpy(str) if isinstance(beats, Clips) else np.arange(len(_several(beats)))
 
+def _numbers(group):
+    "Groups, numbered from 0."
+    group = np.asarray(group)
+    if group.ndim != 1 or not len(group) or pd.isna(group).any():
+        raise ValueError(f"groups are a flat array with the name of one for each beat, none of them nan; these have shape {group.shape}")
+    return pd.factorize(group)[0]
+
+# %% ../nbs/06b_panel.ipynb #03f4d8e3
 def interval(
     statistic, # a function of arrays of indices, one for each of `groups`; gives a number or an array
     *groups, # as `groups` gives them
-    draws:int=100, # how often to draw
+    draws:int=100, # how often to draw, 2 or more
     replace:bool=True, # the bootstrap; False: half of the groups each time, for figures that count repetitions
     seed:int=0, # same seed, same interval
 )->tuple: # value, low, high: value -+ 1.96 standard deviations over the draws
     "A 95% interval of `statistic` by resampling whole groups (Efron and Tibshirani 1993, chapters 8 and 13)."
+    if draws < 2 or not groups: raise ValueError(f"an interval needs two draws or more, and groups to draw, not {draws} draws of {len(groups)} arrays")
     rng, members = np.random.default_rng(seed), []
-    for group in groups:
-        number = pd.factorize(group)[0]
+    for number in map(_numbers, groups):
         members.append(np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1]))
     def draw(parts):
         chosen = rng.choice(len(parts), len(parts) if replace else max(1, len(parts) // 2), replace)
@@ -146,30 +170,35 @@ def interval(
     value = statistic(*(np.arange(len(group)) for group in groups))
     return value, value - spread, value + spread
 
-# %% ../nbs/06b_panel.ipynb #271abfc4
+# %% ../nbs/06b_panel.ipynb #5989ff3c
 def deal(
     group:np.ndarray, # as `groups` gives them
     parts:int=2, # into how many parts of about the same size
     seed=0, # or a numpy Generator
 )->np.ndarray: # int (beats,): the part of each, 0..parts-1
     "Deal whole groups, not single clips."
-    number = pd.factorize(group)[0]
+    if parts < 1: raise ValueError(f"one part or more, not {parts}")
+    number = _numbers(group)
     sizes = np.bincount(number)
     order = np.random.default_rng(seed).permutation(len(sizes))
     part = np.empty(len(sizes), int)
     part[order] = (np.cumsum(sizes[order]) - sizes[order]) * parts // len(number)
     return part[number]
 
-# %% ../nbs/06b_panel.ipynb #9a90872f
-BINS = 100
-
+# %% ../nbs/06b_panel.ipynb #c12449e5
 def pairwise(
     x:np.ndarray, # float (n,) or (n, k): a descriptor of some beats
     y:np.ndarray, # of other beats
 )->np.ndarray: # float (n, m): Euclidean distances, nan where one of them is not defined
     "How far each beat of one set is from each of another in one descriptor."
     from scipy.spatial.distance import cdist
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.ndim not in (1, 2) or x.shape[1:] != y.shape[1:] or not x.size or not y.size:
+        raise ValueError(f"needs one descriptor of two sets, not arrays of shapes {x.shape} and {y.shape}")
     return cdist(x.reshape(len(x), -1), y.reshape(len(y), -1))
+
+# %% ../nbs/06b_panel.ipynb #cf484395
+BINS = 100
 
 def _binned(distances, top):
     "Number of the bin of each distance; `BINS` for undefined."
@@ -188,20 +217,29 @@ def densities(
     *distances, # arrays of any shape: between real clips, between generated beats and real clips, ...
 )->tuple: # for each an array (BINS + 1,) that sums to 1: probabilities on one grid, the last entry for undefined
     "Smoothed distributions of distances (Yang and Lerch 2018)."
+    distances = [np.asarray(part, float) for part in distances]
+    if not distances or not all(part.size and (np.isnan(part) | (part >= 0) & (part < np.inf)).all() for part in distances):
+        raise ValueError("needs distances, each finite and not negative (or nan), and one or more in every array")
     top = max(np.nanmax(part, initial=0) for part in distances) or 1
     return tuple(_smooth(_binned(part.ravel(), top)) for part in distances)
 
-# %% ../nbs/06b_panel.ipynb #596198bf
+# %% ../nbs/06b_panel.ipynb #bcdbfe8b
+def _same_bins(p, q):
+    "Two arrays of probabilities of the same bins."
+    p, q = np.asarray(p, float), np.asarray(q, float)
+    if p.shape != q.shape or p.ndim != 1 or not (np.minimum(p, q) >= 0).all(): raise ValueError(f"needs probabilities of the same bins twice, not {p.shape} and {q.shape}")
+    return p, q
+
 def overlap(p, q)->float: # 0..1
     "Area under the lower of two distributions: sum of min(p, q)."
-    return float(np.minimum(p, q).sum())
+    return float(np.minimum(*_same_bins(p, q)).sum())
 
 def kl(p, q)->float: # nats, 0 or more
     "Sum of p log(p / q), each mixed with 1% of a uniform distribution, so that an empty bin costs much and not everything."
-    p, q = (.99 * r + .01 / len(r) for r in (p, q))
+    p, q = (.99 * r + .01 / len(r) for r in _same_bins(p, q))
     return float(np.sum(p * np.log(p / q)))
 
-# %% ../nbs/06b_panel.ipynb #33f00721
+# %% ../nbs/06b_panel.ipynb #78157708
 def boosting(hits, labels, judged, seed):
     "Gradient-boosted trees on descriptors and single strokes; deterministic, so the seed does nothing."
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -227,7 +265,7 @@ class RecurrentClassifier(nn.Module):
         self.gru, self.output = nn.GRU(len(KIT), 32, batch_first=True), nn.Linear(32, 1)
     def forward(self, hits): return self.output(self.gru(hits)[0].mean(1))[:, 0]
 
-# %% ../nbs/06b_panel.ipynb #1bff14e3
+# %% ../nbs/06b_panel.ipynb #6784ca07
 def train_classifier(make, hits, labels, judged, seed, updates=200):
     "Train a network for 200 updates of 64 beats each and let it judge."
     hits, judged, labels = (torch.from_numpy(array).float() for array in (hits, judged, labels))
@@ -247,7 +285,15 @@ def recurrent(*data, **options): "A small recurrent network."; return train_clas
 
 CLASSIFIERS = {f.__name__: f for f in (boosting, convolution, recurrent)}
 
-# %% ../nbs/06b_panel.ipynb #87a677e8
+# %% ../nbs/06b_panel.ipynb #8732fefe
+def _stage(beats, first, second, mono):
+    "Strokes of the generated and of the real beats, or an error where the test would be unfair."
+    made, *real = (_several(part, mono) for part in (beats, first, second))
+    if len({part.shape[1] for part in (made, *real)}) > 1: raise ValueError(f"generated and real beats need the same number of steps, not {made.shape[1]} and {real[0].shape[1]}, {real[1].shape[1]}")
+    if both := set(groups(first)) & set(groups(second)): raise ValueError(f"{len(both)} performances are in both sets of real clips, like {min(both)!r}: a classifier could know them by heart")
+    return made, np.concatenate(real)
+
+# %% ../nbs/06b_panel.ipynb #89cb5109
 def two_sample(
     beats, # generated ones, or `Clips` in their place
     first:Clips, # real clips
@@ -256,43 +302,51 @@ def two_sample(
     repeats:int=1, # how often, each time with fresh draws and seeds
     folds:int=None, # none: learn from `first`, judge `second`, and the other way round; a number: cross-validation on both together
     mono:bool=True, # only the loudest drum of each step
-    seed:int=0, # same seed, same verdicts
+    seed:int=0, # same seed, same verdicts, and the same real clips whatever `beats` are
     classifiers:dict=CLASSIFIERS, # {name: function}
 )->pd.DataFrame: # a row a verdict: classifier, run, real, group, correct
     "Classifiers tell generated beats from real ones (Lopez-Paz and Oquab 2017); performances never on both sides."
-    made, real = strokes(beats, mono), np.concatenate([strokes(first, mono), strokes(second, mono)])
-    real_group, tables = np.concatenate([groups(first), groups(second)]), []
+    if repeats < 1 or folds is not None and folds < 2 or not classifiers: raise ValueError(f"needs a classifier, one repeat or more, and two folds or more, not {len(classifiers)}, {repeats} and {folds}")
+    (made, real), real_group, tables = _stage(beats, first, second, mono), np.concatenate([groups(first), groups(second)]), []
     for run in range(repeats * (folds or 2)):
         repeat, part = divmod(run, folds or 2)
-        rng = np.random.default_rng([seed, repeat])
-        parts = [deal(groups(beats), folds or 2, rng), deal(real_group, folds, rng) if folds else np.repeat([0, 1], [len(first), len(second)])]
-        learn, judge = [np.flatnonzero(p != part) for p in parts], [np.flatnonzero(p == part) for p in parts]
-        learn, judge = ([rng.permutation(i)[:min(size, *map(len, sides))] for i in sides] for sides in (learn, judge))
-        if min(map(len, judge)) < 20: raise ValueError(f"the two-sample test needs 20 generated and 20 real beats to be judged, not {len(judge[0])} and {len(judge[1])}")
+        draw, draw_real = (np.random.default_rng([seed, repeat, which]) for which in (0, 1))
+        parts = [deal(groups(beats), folds or 2, draw), deal(real_group, folds, draw_real) if folds else np.repeat([0, 1], [len(first), len(second)])]
+        learn, judge = ([rng.permutation(np.flatnonzero(side))[:max(size, 0)] for rng, side in zip((draw, draw_real), sides)] for sides in ([p != part for p in parts], [p == part for p in parts]))
+        learn, judge = ([i[:min(map(len, sides))] for i in sides] for sides in (learn, judge)) # as many of each
+        if len(judge[0]) < 20: raise ValueError(f"the two-sample test needs 20 generated and 20 real beats to be judged, not {len(judge[0])}")
         hits, judged = (np.concatenate([made[i], real[j]]) for i, j in (learn, judge))
         labels, truth = (np.arange(len(h)) < len(h) // 2 for h in (hits, judged)) # the first half is generated
         group = np.concatenate([groups(beats)[judge[0]], real_group[judge[1]]]).astype(str)
         for name, classifier in classifiers.items():
-            said = classifier(hits, labels, judged, seed=int(rng.integers(2**31)))
+            said = classifier(hits, labels, judged, seed=int(draw_real.integers(2**31)))
             tables.append(pd.DataFrame(dict(classifier=name, run=run, real=~truth, group=group, correct=said == truth)))
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/06b_panel.ipynb #1be74324
+# %% ../nbs/06b_panel.ipynb #f6a292e8
 def accuracies(
     verdicts:pd.DataFrame, # as `two_sample` gives them
     draws:int=100, # of the bootstrap
     seed:int=0, # of the bootstrap
-)->pd.DataFrame: # columns value, low, high; a row a classifier and one for the best of them
+    floor:pd.DataFrame=None, # verdicts on real clips in the place of generated ones, same `first` and `second`; adds a row `excess`
+)->pd.DataFrame: # columns value, low, high; a row a classifier, `worst` for the best of them, and `excess` = worst - worst of the floor
     "How often classifiers were right, .5 being chance; intervals by performance for real clips, by beat for generated ones."
-    sides = [verdicts[verdicts["real"] == real].groupby(["group", "classifier"])["correct"].agg(["sum", "count"]).unstack(fill_value=0) for real in (True, False)]
-    names = sides[0]["sum"].columns
-    right, asked = ([side[what].to_numpy() for side in sides] for what in ("sum", "count"))
-    def statistic(*chosen):
-        each = sum(r[i].sum(0) / a[i].sum(0) for r, a, i in zip(right, asked, chosen)) / 2
-        return np.append(each, each.max())
-    return pd.DataFrame(dict(zip(("value", "low", "high"), interval(statistic, *(side.index for side in sides), draws=draws, seed=seed))), index=[*names, "worst"])
+    tables = [verdicts] if floor is None else [verdicts, floor]
+    def counts(table, real):
+        if table.empty or set(table["real"]) != {True, False}: raise ValueError("needs verdicts on real and on generated beats, as `two_sample` gives them")
+        return table[table["real"] == real].groupby(["group", "classifier"])["correct"].agg(["sum", "count"]).unstack(fill_value=0)
+    real, made = pd.concat([counts(table, True) for table in tables], axis=1, keys=range(len(tables))).fillna(0), [counts(table, False) for table in tables]
+    names, judges = made[0]["sum"].columns, [real.index, *(side.index for side in made)]
+    real, *made = (side.to_numpy().reshape(len(side), -1, 2, len(names)) for side in (real, *made)) # right, asked
+    def share(counts): return counts[0] / counts[1]
+    def statistic(i, *chosen): # the real performances that are drawn are the same for the floor
+        each = [(share(real[i, t].sum(0)) + share(side[j, 0].sum(0))) / 2 for t, (side, j) in enumerate(zip(made, chosen))]
+        worst = each[0].max()
+        return np.array([*each[0], worst, *(worst - other.max() for other in each[1:])])
+    rows = [*names, "worst", *["excess"] * (len(tables) - 1)]
+    return pd.DataFrame(dict(zip(("value", "low", "high"), interval(statistic, *judges, draws=draws, seed=seed))), index=rows)
 
-# %% ../nbs/06b_panel.ipynb #d8f54e06
+# %% ../nbs/06b_panel.ipynb #a4ca9ed4
 class Judge(nn.Module):
     "A gated recurrent unit that predicts each step from all before it."
     def __init__(self, hidden:int=96):
@@ -310,7 +364,7 @@ class Judge(nn.Module):
 def _log_probabilities(judge, classes):
     return -F.cross_entropy(judge(classes).transpose(1, 2), classes, reduction="none")
 
-# %% ../nbs/06b_panel.ipynb #a3a20825
+# %% ../nbs/06b_panel.ipynb #ae2df20c
 def train_judge(
     clips:Clips, # to learn from; a tenth of the performances is kept for stopping
     epochs:int=25, # rounds through the clips
@@ -318,6 +372,7 @@ def train_judge(
 )->Judge: # the best by the performances kept, with a card
     "Train a judge."
     kept = deal(groups(clips), 10, seed) == 0
+    if kept.all() or epochs < 1: raise ValueError(f"a judge needs clips of two performances or more and one epoch or more, not {clips} and {epochs}")
     learn, stop = (torch.from_numpy(clips.classes[i]).long() for i in (~kept, kept))
     best, history = None, []
     with one_thread(), torch.random.fork_rng(devices=[]):
@@ -336,7 +391,7 @@ def train_judge(
     judge.card = {"clips": len(clips), "seed": seed, "epochs": epochs, "loss on the performances kept, nats a step": [round(x, 4) for x in history]}
     return judge.eval()
 
-# %% ../nbs/06b_panel.ipynb #1f3dd1cd
+# %% ../nbs/06b_panel.ipynb #a698b05f
 JUDGE = (Path(__file__).parent / "judges" if "__file__" in globals() else Path("../drum_qtuner/judges")) / "gru.safetensors"
 
 def load_judge(
@@ -344,6 +399,7 @@ def load_judge(
 )->Judge: # with its card
     "The judge that comes with the package, trained on the Groove MIDI Dataset."
     tensors, card = read_tensors(path)
+    if set(card.get("sizes", {})) != {"hidden"}: raise ValueError(f"{path} holds no judge, but something of sizes {card.get('sizes')}")
     judge = Judge(**card["sizes"])
     judge.load_state_dict(tensors)
     judge.card = card
@@ -355,36 +411,42 @@ def judge_scores(
     beats, # `Clips` or a list of `Beat`, seen as class sequences
 )->np.ndarray: # float64 (beats,): log p of a step, in nats, mean over the steps
     "How probable the judge finds each beat."
-    classes = beats.classes if isinstance(beats, Clips) else class_array(beats)
+    if not callable(judge): raise ValueError(f"a judge is a model, as `load_judge` gives it, not {type(judge).__name__}")
+    classes = _classes(beats)
+    if not len(classes): raise ValueError("needs one or more beats")
     with one_thread(): return torch.cat([_log_probabilities(judge, part).mean(1) for part in torch.from_numpy(classes).long().split(1000)]).double().numpy()
 
-# %% ../nbs/06b_panel.ipynb #d9b4ff22
+# %% ../nbs/06b_panel.ipynb #afa92d55
 def patterns(beats, mono:bool=False)->np.ndarray: # int64 (..., steps), 0..511
     "A number for each step, which says what drums are struck; 0 for none."
     return strokes(beats, mono) @ (1 << np.arange(len(KIT)))
 
 def distinct_share(beats)->float: # 0..1
     "Distinct beats / beats; depends on how many there are, so compare sets of one size."
-    return len(np.unique(patterns(beats), axis=0)) / len(patterns(beats))
+    steps = patterns(_several(beats))
+    return len(np.unique(steps, axis=0)) / len(steps)
 
 def hamming_within(beats)->float: # 0..1
     "Share of steps in which two different beats of the set differ, mean over all pairs (Hamming 1950); nan for one beat."
-    steps = patterns(beats).T
+    steps = patterns(_several(beats)).T
     n = steps.shape[1]
     same = [(counts * (counts - 1)).sum() for counts in (np.unique(step, return_counts=True)[1] for step in steps)]
     return 1 - np.mean(same) / (n * (n - 1)) if n > 1 else np.nan
 
 def distinct_ngrams(beats, length:int=4)->float: # 0..1
-    "Distinct sequences of `length` steps / all of them (distinct-n, Li et al. 2016); compare sets of one size."
-    step = patterns(beats)
+    "Distinct sequences of `length` steps, 1 to 7, / all of them (distinct-n, Li et al. 2016); compare sets of one size."
+    step = patterns(_several(beats))
+    if length not in range(1, 8): raise ValueError(f"`length` must lie in 1..7, not {length}") # seven times nine bits fill a number
     grams = sum(step[:, i:step.shape[1] - length + 1 + i] << (9 * i) for i in range(length))
     return len(np.unique(grams)) / grams.size
 
-# %% ../nbs/06b_panel.ipynb #cc19262e
+# %% ../nbs/06b_panel.ipynb #4c97577c
 def _distances(beats, clips):
     "Share of differing steps between each of some beats and each of some clips, float (beats, clips)."
     from scipy.spatial.distance import cdist
-    return cdist(patterns(beats), patterns(clips), "hamming")
+    mine, theirs = (patterns(_several(part)) for part in (beats, clips))
+    if mine.shape[1] != theirs.shape[1]: raise ValueError(f"beats of {mine.shape[1]} steps cannot be compared with clips of {theirs.shape[1]}")
+    return cdist(mine, theirs, "hamming")
 
 def neighbourhoods(
     clips, # real clips, anything that `strokes` takes
@@ -392,32 +454,36 @@ def neighbourhoods(
     neighbours:int=5, # how many count
 )->np.ndarray: # float (clips,): Hamming distance to the fifth-nearest clip of another performance
     "How far from a real clip another performance may be and still count as near."
-    group = pd.factorize(group)[0]
-    return np.sort(np.where(group[:, None] == group, np.inf, _distances(clips, clips)), axis=1)[:, neighbours - 1]
+    group, far = _numbers(group), _distances(clips, clips)
+    others = (group[:, None] != group).sum(1)
+    if len(group) != len(far) or not 1 <= neighbours <= others.min():
+        raise ValueError(f"needs a group for each of the {len(far)} clips, not {len(group)}, and {neighbours} clips of other performances for each, not {others.min()}")
+    return np.sort(np.where(group[:, None] == group, np.inf, far), axis=1)[:, neighbours - 1]
 
-
-# %% ../nbs/06b_panel.ipynb #32f248d4
+# %% ../nbs/06b_panel.ipynb #9ff41436
 def coverage(
     distances, # (beats, clips): Hamming
     radius, # (clips,): as `neighbourhoods` gives it
 )->float: # 0..1
     "Share of real clips that have a generated beat in their neighbourhood (Naeem et al. 2020)."
+    distances, radius = np.asarray(distances), np.asarray(radius)
+    if distances.ndim != 2 or not distances.size or distances.shape[1:] != radius.shape: raise ValueError(f"needs distances (beats, clips) and a radius for each clip, not {distances.shape} and {radius.shape}")
     return float((distances.min(0) <= radius).mean())
 
 def nearest_clip(beats, clips)->np.ndarray: # float (beats,), 0..1
     "Share of steps that differ from the nearest of the training clips; 0 is a copy."
-    unique, where = np.unique(strokes(beats), axis=0, return_inverse=True)
-    known = np.unique(strokes(clips), axis=0)
+    unique, where = np.unique(_several(beats), axis=0, return_inverse=True)
+    known = np.unique(_several(clips), axis=0)
     nearest = [_distances(part, known).min(1) for part in np.array_split(unique, -(-len(unique) // 256))]
     return np.concatenate(nearest)[where.ravel()]
 
 def bars_copied(beats, clips)->np.ndarray: # float (beats,), 0..1
     "Share of bars that occur, stroke for stroke, as a bar of the training clips."
-    mine, theirs = (_bars(strokes(b)).reshape(-1, STEPS_PER_BAR * len(KIT)) for b in (beats, clips))
-    known = {bar.tobytes() for bar in np.packbits(theirs, axis=1)}
-    return np.array([bar.tobytes() in known for bar in np.packbits(mine, axis=1)]).reshape(len(strokes(beats)), -1).mean(1)
+    mine, theirs = (np.packbits(_bars(_several(part)).reshape(-1, STEPS_PER_BAR * len(KIT)), axis=1) for part in (beats, clips))
+    known = {bar.tobytes() for bar in theirs}
+    return np.array([bar.tobytes() in known for bar in mine]).reshape(len(_several(beats)), -1).mean(1)
 
-# %% ../nbs/06b_panel.ipynb #6a70605b
+# %% ../nbs/06b_panel.ipynb #5e1e9b93
 @dataclass(frozen=True)
 class Real:
     "Real clips in their three parts."
@@ -430,7 +496,10 @@ def real_clips(
     final:bool=False, # False, while anything is being chosen: two halves of the validation split; True: validation and test
 )->Real:
     "Who plays which part."
+    if not isinstance(clips, Clips): raise ValueError(f"real clips are `Clips`, as `load_clips` gives them, not {type(clips).__name__}")
     train, validation, test = (clips[clips.info["split"] == split] for split in ("train", "validation", "test"))
+    if not all(map(len, (train, validation, test if final else validation))) or validation.info["id"].nunique() < 2:
+        raise ValueError(f"too few real clips of some split: {len(train)} train, {len(validation)} validation, {len(test)} test; take `load_clips(split='all')`")
     half = deal(groups(validation))
     return Real(train, validation, test) if final else Real(train, validation[half == 0], validation[half == 1])
 
@@ -439,14 +508,14 @@ def _some(beats, n, rng):
     chosen = np.sort(rng.permutation(len(beats))[:n])
     return beats[chosen] if isinstance(beats, Clips) else [beats[i] for i in chosen]
 
-# %% ../nbs/06b_panel.ipynb #3ed521a2
+# %% ../nbs/06b_panel.ipynb #cf26fbdb
 def _judge_figures(judge, beats, second, draws):
     from scipy.stats import wasserstein_distance
     mine, theirs = judge_scores(judge, beats), judge_scores(judge, second)
     return {"score distance": interval(lambda i, j: wasserstein_distance(mine[i], theirs[j]), groups(beats), groups(second), draws=draws)}
 
 def _descriptor_figures(beats, second, mono, draws):
-    figures, mine, theirs = {"overlap": {}, "KL": {}}, *(pd.factorize(groups(part))[0] for part in (beats, second))
+    figures, mine, theirs = {"overlap": {}, "KL": {}}, *(_numbers(groups(part)) for part in (beats, second))
     for name, descriptor in DESCRIPTORS.items():
         x, y = descriptor(strokes(beats, mono)), descriptor(strokes(second, mono))
         pairs = pairwise(y, y), pairwise(x, y), pairwise(x, x)
@@ -459,8 +528,7 @@ def _descriptor_figures(beats, second, mono, draws):
         for figure, *numbers in zip(figures, *interval(statistic, groups(beats), theirs, draws=draws)): figures[figure][f"{figure}, {name.replace('_', ' ')}"] = numbers
     return figures["overlap"] | figures["KL"]
 
-
-# %% ../nbs/06b_panel.ipynb #a14b1380
+# %% ../nbs/06b_panel.ipynb #7ef2ba88
 def _diversity_figures(beats, mono, draws):
     hits, options = strokes(beats, mono), dict(draws=draws, replace=False)
     measures = {"distinct beats": distinct_share, "Hamming, pairs": hamming_within, "distinct 4-grams": distinct_ngrams}
@@ -475,32 +543,37 @@ def _novelty_figures(beats, train, mono, draws):
     each = {name: measure(strokes(beats, mono), strokes(train, mono)) for name, measure in each.items()}
     return {name: interval(lambda i: values[i].mean(), groups(beats), draws=draws) for name, values in each.items()}
 
-# %% ../nbs/06b_panel.ipynb #0e8605e3
+# %% ../nbs/06b_panel.ipynb #2dce2014
 PAIRS = 300 # beats, and clips, whose distances are compared
 
-def _figures(name, beats, real, n, mono, judge, fast, repeats, draws, rng):
+def _figures(name, beats, real, n, mono, judge, draws, verdicts, rng):
     "All figures of one set, as rows."
-    human = name == "real"
-    near, alone = (_some(real.first, n, rng), _some(real.second, n, rng)) if human else (beats, beats)
+    near, alone = (_some(real.first, n, rng), _some(real.second, n, rng)) if name == "real" else (beats, beats)
     parts = {}
-    if not fast and n >= 40:
-        verdicts = two_sample(real.train if human else beats, real.first, real.second, n // 2, repeats, mono=mono, seed=int(rng.integers(2**31)))
-        parts["two-sample"] = {figure: tuple(row) for figure, row in zip(["boosting", "convolution", "recurrent", "worst"], accuracies(verdicts, draws).to_numpy())}
+    if verdicts:
+        told = accuracies(verdicts[name], draws, floor=verdicts["real"])
+        if name == "real": told.loc["excess"] = 0. # over itself
+        parts["two-sample"] = dict(zip(told.index, told.to_numpy()))
     parts["judge"] = _judge_figures(judge, near, real.second, draws)
     parts["descriptors"] = _descriptor_figures(_some(near, PAIRS, rng), _some(real.second, PAIRS, rng), mono, draws)
     parts["diversity"] = _diversity_figures(alone, mono, draws) | _coverage_figure(near, _some(real.second, max(n, 100), rng), mono, draws)
     parts["novelty"] = _novelty_figures(alone, real.train, mono, draws)
-    return [(name, part, figure, value, max(0, low), high) for part, figures in parts.items() for figure, (value, low, high) in figures.items()]
+    return [(name, part, figure, value, low if figure == "excess" else max(0, low), high)
+            for part, figures in parts.items() for figure, (value, low, high) in figures.items()]
 
-def _excess(panel):
-    "The rows `worst` less those of real clips."
-    worst = panel[panel["figure"] == "worst"].set_index("set")
-    floor = worst.loc["real"]
-    spread = np.hypot(worst["high"] - worst["value"], floor["high"] - floor["value"]) * (worst.index != "real")
-    value = worst["value"] - floor["value"]
-    return pd.DataFrame(dict(set=worst.index, part="two-sample", figure="excess", value=value, low=value - spread, high=value + spread))
+# %% ../nbs/06b_panel.ipynb #5cd501cf
+def _checked_sets(beats, steps):
+    "Beats as {name: two or more of them}, or an error that says which set is wrong."
+    sets = beats if isinstance(beats, dict) else {"beats": beats}
+    if not sets or {"real", "random"} & set(sets): raise ValueError("needs one or more sets of beats; the names 'real' and 'random' are taken")
+    for name, played in sets.items():
+        if isinstance(played, Beat) or isinstance(played, (list, tuple, Clips)) and len(played) < 2: raise ValueError(f"{name}: at least two beats are needed")
+        try: found = _classes(played).shape[1]
+        except ValueError as error: raise ValueError(f"{name}: {error}") from None
+        if found != steps: raise ValueError(f"{name}: its beats have {found} steps, but the real clips have {steps}")
+    return sets
 
-# %% ../nbs/06b_panel.ipynb #822a2d64
+# %% ../nbs/06b_panel.ipynb #104217f8
 def evaluate(
     beats, # a list of `Beat`, or {name: list}; two bars each
     clips:Clips=None, # real ones of all splits; none: those that `load_clips` finds
@@ -508,32 +581,36 @@ def evaluate(
     mono:bool=True, # see only the loudest drum of each step, in real clips too
     judge=None, # none: the one that comes with the package
     fast:bool=False, # True: without the two-sample test, which takes most of the time
-    repeats:int=1, # of the two-sample test
+    repeats:int=1, # of the two-sample test; three times as many for its floor
     draws:int=100, # of the bootstrap
     seed:int=0, # same seed, same panel
 )->pd.DataFrame: # columns set, part, figure, value, low, high; the sets "real" and "random" are put beside yours
     "The whole panel, all sets cut to the size of the smallest; under 40 beats there is no two-sample test."
-    sets = beats if isinstance(beats, dict) else {"beats": beats}
     real = real_clips(load_clips(split="all", verbose=False) if clips is None else clips, final)
     steps = real.second.classes.shape[1]
-    for name, played in sets.items():
-        if len(played) < 2: raise ValueError(f"{name}: at least two beats are needed, not {len(played)}")
-        if (found := strokes(played, mono).shape[1]) != steps: raise ValueError(f"{name}: its beats have {found} steps, but the real clips have {steps}")
-    if {"real", "random"} & set(sets): raise ValueError("the names 'real' and 'random' are taken")
+    sets = _checked_sets(beats, steps)
     n = min(len(real.first), len(real.second), *map(len, sets.values()))
-    sounds = [Beat.from_classes(row) for row in np.random.default_rng([seed, 1]).integers(REST + 1, size=(n, steps))]
-    rows = []
-    for name, played in {"real": None, **sets, "random": sounds}.items():
-        stream = np.random.default_rng(seed) # the same draws for every set
-        rows += _figures(name, played and _some(played, n, stream), real, n, mono, judge or load_judge(), fast, repeats, draws, stream)
+    sets = {name: _some(played, n, np.random.default_rng(seed)) for name, played in sets.items()} # the same draws for every set
+    sounds = np.random.default_rng([seed, 1]).integers(REST + 1, size=(n, steps))
+    sets = {"real": real.train, **sets, "random": [Beat.from_classes(row) for row in sounds]}
+    verdicts = {} if fast or n < 40 else {name: two_sample(played, real.first, real.second, n // 2, repeats * (3 if name == "real" else 1), mono=mono, seed=seed)
+                                          for name, played in sets.items()}
+    rows = [row for name, played in sets.items() for row in _figures(name, played, real, n, mono, judge or load_judge(), draws, verdicts, np.random.default_rng(seed))]
     panel = pd.DataFrame(rows, columns=["set", "part", "figure", "value", "low", "high"])
-    if (panel["figure"] == "worst").any(): panel = pd.concat([panel, _excess(panel)])
     order = [pd.factorize(panel[column])[0] for column in ("part", "set")] # as they came
     return panel.iloc[np.lexsort(order)].reset_index(drop=True).assign(beats=n)
 
-# %% ../nbs/06b_panel.ipynb #b51ee579
+# %% ../nbs/06b_panel.ipynb #25962c85
+def _check_panel(panel, columns=("set", "figure", "part", "value", "low", "high")):
+    "An error for what is not a panel."
+    if not isinstance(panel, pd.DataFrame) or not set(columns) <= set(panel.columns): raise ValueError(f"needs a table with columns {', '.join(columns)}, as `evaluate` gives it")
+    real = panel["set"] == "real"
+    if panel.empty or panel.duplicated(["set", "figure"]).any() or set(panel["figure"][real]) != set(panel["figure"]):
+        raise ValueError("a panel holds each figure of a set once, and each of the set 'real' too")
+
 def differs(panel:pd.DataFrame)->pd.Series: # bool, a row of the panel each
     "Which figures have an interval that does not touch the interval of real clips."
+    _check_panel(panel)
     real = panel[panel["set"] == "real"].set_index("figure")
     low, high = (panel["figure"].map(real[side]) for side in ("low", "high"))
     return (panel["low"] > high) | (panel["high"] < low)
@@ -542,14 +619,16 @@ def panel_table(
     panel:pd.DataFrame, # as `evaluate` gives it
 )->pd.DataFrame: # text: a row a figure, a column a set
     "Value and half the width of its interval, with a star where it does not touch that of real clips."
+    stars = differs(panel)
     widths = [f" ±{high - value:.2f}" if np.isfinite(high) else "" for value, high in zip(panel["value"], panel["high"])] # none: too few beats
-    text = [f"{value:.2f}{width}{'*' if star else ' '}" for value, width, star in zip(panel["value"], widths, differs(panel))]
+    text = [f"{value:.2f}{width}{'*' if star else ' '}" for value, width, star in zip(panel["value"], widths, stars)]
     table = panel.assign(text=text).pivot(index=["part", "figure"], columns="set", values="text")
     return table.reindex(index=pd.MultiIndex.from_frame(panel[["part", "figure"]].drop_duplicates()), columns=panel["set"].unique()).rename_axis(columns=None)
 
-# %% ../nbs/06b_panel.ipynb #7f2a15da
+# %% ../nbs/06b_panel.ipynb #8af4e704
 def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a column a set
     "How much worse than real clips each set is on each figure."
+    _check_panel(panel, ("set", "figure", "part", "value"))
     figures = panel.pivot(index="figure", columns="set", values="value").reindex(index=panel["figure"].unique(), columns=panel["set"].unique())
     beyond, part = figures.sub(figures["real"], axis=0), panel.drop_duplicates("figure").set_index("figure")["part"]
     shared = figures.index.str.startswith(("overlap", "coverage"))
@@ -557,12 +636,14 @@ def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a 
     beyond[shared], beyond[either] = -beyond[shared], beyond[either].abs()
     return beyond.clip(lower=0)
 
-# %% ../nbs/06b_panel.ipynb #ef550bbc
+# %% ../nbs/06b_panel.ipynb #e2e55417
 def plot_panel(
     panel:pd.DataFrame, # as `evaluate` gives it
 ): # a matplotlib Figure
     "Every figure of every set with its interval; grey band: real clips; orange: the intervals do not touch."
     from matplotlib.figure import Figure
+    _check_panel(panel)
+    panel = panel.reset_index(drop=True)
     figures, sets = panel["figure"].unique(), panel["set"].unique()
     rows = -(-len(figures) // 6)
     figure = Figure((14, rows * (.55 + .17 * len(sets))), layout="constrained", dpi=80)

@@ -53,10 +53,46 @@ def test_strokes_of_every_kind_of_beats(clips):
     assert strokes(strokes(ROCK)) is not None and strokes(strokes(ROCK)).shape == (32, 9)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((32, 9)), np.zeros((32, 8), bool), np.zeros((20, 9), bool), np.zeros(9, bool)])
+@pytest.mark.parametrize("wrong", [np.zeros((32, 9)), np.full((32, 9), np.nan), np.zeros((32, 8), bool), np.zeros((20, 9), bool), np.zeros((2, 0, 9), bool),
+                                   np.zeros(9, bool), np.array(True)])
 def test_strokes_refuses(wrong):
     with pytest.raises(ValueError, match="strokes are True or False"):
         strokes(wrong)
+
+
+def test_the_loudest_of_mere_strokes_is_unknown():
+    assert strokes(strokes([ROCK, SILENCE]), mono=True).sum() == 16  # never two at once
+    with pytest.raises(ValueError, match="the loudest"):
+        strokes(np.ones((32, 9), bool), mono=True)
+
+
+NO_BEATS = {"none": None, "number": 3, "text": "rock.mid", "a number among beats": [ROCK, 3], "arrays": [ROCK.velocity > 0], "a generator": (beat for beat in ()),
+            "lengths": [ROCK, Beat.from_classes([0] * 16)], "empty": [], "tensor": torch.zeros(3, 32, 9, dtype=torch.bool), "dictionary": {"a": [ROCK]}}
+OF_BEATS = {**DESCRIPTORS, "strokes": strokes, "describe_beats": describe_beats, "groups": groups, "patterns": patterns, "distinct_share": distinct_share,
+            "hamming_within": hamming_within, "distinct_ngrams": distinct_ngrams, "judge_scores": lambda beats: judge_scores(load_judge(), beats),
+            "nearest_clip": lambda beats: nearest_clip(beats, [ROCK]), "nearest of none": lambda beats: nearest_clip([ROCK], beats),
+            "bars_copied": lambda beats: bars_copied(beats, [ROCK]), "bars of none": lambda beats: bars_copied([ROCK], beats),
+            "neighbourhoods": lambda beats: neighbourhoods(beats, np.arange(3)), "two_sample": lambda beats: two_sample(beats, beats, beats)}
+
+
+@pytest.mark.parametrize("wrong", NO_BEATS)
+@pytest.mark.parametrize("function", OF_BEATS)
+def test_what_is_no_beats_is_refused(function, wrong):
+    with pytest.raises(ValueError, match=r"needs (a set of one or more beats|one or more beats|a list of `Beat`|`Clips` or a list)"):
+        OF_BEATS[function](NO_BEATS[wrong])
+
+
+@pytest.mark.parametrize("function", ["describe_beats", "distinct_share", "hamming_within", "distinct_ngrams", "nearest_clip", "bars_copied", "neighbourhoods"])
+@pytest.mark.parametrize("hits", [np.zeros((0, 32, 9), bool), np.zeros((32, 9), bool), np.zeros((2, 3, 32, 9), bool)])
+def test_figures_of_a_set_want_a_set(function, hits):
+    with pytest.raises(ValueError, match="needs a set of one or more beats"):
+        OF_BEATS[function](hits)
+
+
+@pytest.mark.parametrize("name", DESCRIPTORS)
+def test_descriptors_of_none_are_none(name):
+    assert len(DESCRIPTORS[name](np.zeros((0, 32, 9), bool))) == 0
+    assert DESCRIPTORS[name](np.zeros((2, 3, 16, 9), bool)).shape[:2] == (2, 3)  # one bar, more axes
 
 
 def test_strokes_wants_beats_of_one_length():
@@ -80,6 +116,41 @@ def test_descriptors_by_hand():
     assert bar_repetition(Beat.from_classes([0] + [9] * 31)) == 0
     assert bar_repetition(Beat.from_classes([0, 1] + [9] * 14 + [0] + [9] * 15)) == 0.5
     assert run_length(SILENCE) == 32 and run_length(ROCK) == 1
+
+
+def test_descriptors_of_polyphony_by_hand():
+    "Bass drum and hi-hat on 1 and 3, snare and hi-hat on 2 and 4, hi-hat alone between: 16 + 4 + 4 strokes."
+    hits = strokes(repeat(6, 9)) | strokes(repeat(0, *[9] * 7)) | strokes(repeat(*[9] * 4, 1, 9, 9, 9))
+    assert density(hits) == 24 / 32 and backbeat(hits) == downbeat(hits) == timekeeping(hits) == bar_repetition(hits) == 1 and syncopation(hits) == 0
+    np.testing.assert_allclose(drum_shares(hits), np.array([4, 4, 0, 0, 0, 0, 16, 0, 0]) / 24)
+    assert onset_profile(hits).tolist() == [1, 0] * 8 and run_length(hits) == 1
+    assert bar_repetition(np.concatenate([hits[:16], hits[16:] & (np.arange(9) == 6)])) == 8 / 12  # the second bar lost bass and snare
+
+
+def tree(steps):
+    "Longuet-Higgins and Lee: the first unit of a bar weighs 0, each halving makes the second half one less."
+    return [0] if steps == 1 else (half := tree(steps // 2)) + [-int(np.log2(16 // steps)) - 1] + half[1:]
+
+
+@given(polyphony)
+def test_descriptors_against_loops(hits):
+    weight = tree(16) * 2
+    assert METRICAL_WEIGHT.tolist() == tree(16)
+    for h in hits:
+        sounding = [t for t in range(32) if h[t].any()]
+        assert density(h) == sum(map(sum, h.tolist())) / 32
+        assert onset_profile(h).tolist() == [np.mean([t in sounding, t + 16 in sounding]) for t in range(16)]
+        for descriptor, drum, positions in ((backbeat, 1, (4, 12)), (downbeat, 0, (0, 8))):
+            inside, outside = ([h[t, drum] for t in range(32) if (t % 16 in positions) == there] for there in (True, False))
+            assert descriptor(h) == pytest.approx(np.mean(inside) - np.mean(outside))
+        if not sounding: continue
+        np.testing.assert_allclose(drum_shares(h), [h[:, drum].sum() / h.sum() for drum in range(9)])
+        strength = 0
+        for t, after in zip(sounding, [*sounding[1:], 32]):
+            strength += max([0, *(weight[rest] - weight[t] for rest in range(t + 1, after))])
+        assert syncopation(h) == strength / 2
+        one, two = ({(t % 16, drum) for t, drum in zip(*np.nonzero(h)) if t // 16 == bar} for bar in (0, 1))
+        assert bar_repetition(h) == len(one & two) / len(one | two)
 
 
 def test_syncopation_by_hand():
@@ -153,6 +224,19 @@ def test_deal_keeps_groups_together(group, parts, seed):
     assert all(len(set(part[np.array(group) == g])) == 1 for g in group)
 
 
+@pytest.mark.parametrize("group", [[], [[1, 2]], [1, np.nan], ["a", None], 3])
+def test_groups_that_are_none(group):
+    for function in (deal, lambda group: interval(len, group)):
+        with pytest.raises(ValueError, match="groups are a flat array"):
+            function(np.array(group))
+
+
+def test_too_few_parts_and_draws():
+    with pytest.raises(ValueError, match="one part"): deal(np.arange(3), 0)
+    with pytest.raises(ValueError, match="two draws"): interval(len, np.arange(3), draws=1)
+    with pytest.raises(ValueError, match="two draws"): interval(len)
+
+
 def test_interval_covers_what_it_should():
     "Twenty performances of twenty clips that resemble each other: by performance 95%, by clip far less."
     rng, hits = np.random.default_rng(0), {"performance": 0, "clip": 0}
@@ -205,6 +289,21 @@ def test_undefined_counts_as_different():
     assert overlap(p, q) == 1
 
 
+@pytest.mark.parametrize("distances", [(), ([],), ([-1.], [2.]), ([np.inf], [1.])])
+def test_densities_refuses(distances):
+    with pytest.raises(ValueError, match="needs distances"):
+        densities(*distances)
+
+
+def test_distances_and_distributions_that_do_not_fit():
+    assert overlap([.5, .5], [.25, .75]) == .75 and kl([.5, .5], [.5, .5]) == 0
+    for function in (overlap, kl):
+        for p, q in (([1.], [.5, .5]), ([[1.]], [[1.]]), ([1., 0], [np.nan, 1]), ([1.5, -.5], [0, 1])):
+            with pytest.raises(ValueError, match="same bins"): function(p, q)
+    for x, y in (((3, 2), (3, 4)), ((0,), (3,)), ((3,), (3, 1)), ((2, 2, 2), (2, 2, 2))):
+        with pytest.raises(ValueError, match="one descriptor of two sets"): pairwise(np.zeros(x), np.zeros(y))
+
+
 # Diversity and novelty
 
 @given(arrays(bool, (6, 16, 9)))
@@ -215,6 +314,27 @@ def test_diversity_against_sets_of_python(hits):
     assert hamming_within(hits) == pytest.approx(np.mean([np.mean([x != y for x, y in zip(a, b)]) for a, b in combinations(rows, 2)]))
     grams = [row[i:i + 4] for row in rows for i in range(13)]
     assert distinct_ngrams(hits) == len(set(grams)) / len(grams)
+    assert distinct_ngrams(hits, 7) == len({row[i:i + 7] for row in rows for i in range(10)}) / 60
+
+
+@pytest.mark.parametrize("length", [0, 8, 33, 2.5])
+def test_ngrams_of_a_length_that_is_not_counted(length):
+    with pytest.raises(ValueError, match="1..7"):
+        distinct_ngrams([ROCK], length)
+
+
+def test_beats_of_different_lengths_are_not_compared():
+    with pytest.raises(ValueError, match="16 steps cannot be compared with clips of 32"):
+        nearest_clip([Beat.from_classes([0] * 16)], [ROCK])
+    assert bars_copied([Beat.from_classes(ROCK.classes()[:16])], [ROCK]).tolist() == [1]  # bars are bars
+
+
+def test_neighbours_and_radii_that_are_missing():
+    with pytest.raises(ValueError, match="5 clips of other performances"): neighbourhoods([ROCK, SILENCE], np.arange(2))
+    with pytest.raises(ValueError, match="1 clips of other performances"): neighbourhoods([ROCK, SILENCE], np.zeros(2), 1)
+    with pytest.raises(ValueError, match="a group for each"): neighbourhoods([ROCK, SILENCE, ROCK], np.arange(2), 1)
+    for distances, radius in ((np.zeros((0, 3)), np.zeros(3)), (np.zeros((2, 3)), np.zeros(4))):
+        with pytest.raises(ValueError, match="a radius for each clip"): coverage(distances, radius)
 
 
 @given(arrays(bool, (4, 32, 9)), arrays(bool, (5, 32, 9)))
@@ -251,6 +371,21 @@ def test_judge_scores_by_hand():
     class Uniform(torch.nn.Module):
         def forward(self, classes): return torch.zeros(*classes.shape, 10)
     np.testing.assert_allclose(judge_scores(Uniform(), [ROCK, SILENCE]), -np.log(10), rtol=1e-6)
+
+
+def test_judge_scores_are_those_of_its_steps():
+    judge, beats, total = load_judge(), [ROCK, *random_beats(3)], 0
+    classes = torch.tensor(np.array([beat.classes() for beat in beats])).long()
+    with torch.no_grad():
+        for t in range(32): total += judge.scores(classes[:, :t]).double().softmax(1)[range(4), classes[:, t]].log()
+    np.testing.assert_allclose(judge_scores(judge, beats), total / 32, atol=1e-5)
+
+
+def test_what_is_no_judge(clips):
+    with pytest.raises(ValueError, match="a judge is a model"): judge_scores(3, [ROCK])
+    with pytest.raises(ValueError, match="holds no judge"): load_judge(JUDGE.parent.parent / "weights" / "note_cnn.safetensors")
+    with pytest.raises(ValueError, match="two performances"): train_judge(clips[:3])
+    with pytest.raises(ValueError, match="one epoch"): train_judge(clips[np.arange(0, 2000, 8)], epochs=0)
 
 
 def test_judge_does_not_see_the_future():
@@ -317,8 +452,65 @@ def test_classifiers_repeat_themselves(clips, name):
 
 def test_two_sample_wants_enough(clips):
     parts = real_clips(clips)
-    with pytest.raises(ValueError, match="needs 20 generated"):
-        two_sample(random_beats(30), parts.first, parts.second)
+    for beats, size in ((random_beats(30), 1000), (random_beats(90), 0), (random_beats(90), -5)):
+        with pytest.raises(ValueError, match="needs 20 generated"):
+            two_sample(beats, parts.first, parts.second, size)
+
+
+@pytest.mark.parametrize("options", [dict(repeats=0), dict(folds=1), dict(folds=0), dict(classifiers={})])
+def test_two_sample_refuses_options(clips, options):
+    parts = real_clips(clips)
+    with pytest.raises(ValueError, match="one repeat or more, and two folds"):
+        two_sample(random_beats(90), parts.first, parts.second, **options)
+
+
+def test_two_sample_refuses_what_is_unfair(clips):
+    parts = real_clips(clips)
+    with pytest.raises(ValueError, match="by heart"): two_sample(random_beats(90), parts.first, parts.first)
+    with pytest.raises(ValueError, match="number of steps, not 16"): two_sample([Beat.from_classes([0] * 16)] * 90, parts.first, parts.second)
+
+
+def test_every_set_meets_the_same_real_clips(clips):
+    parts, seen = real_clips(clips), []
+    def spy(hits, labels, judged, seed):
+        seen.append((seed, hits[~labels].tobytes(), judged[len(judged) // 2:].tobytes()))
+        return np.zeros(len(judged), bool)
+    for beats in (parts.train, random_beats(200)): two_sample(beats, parts.first, parts.second, size=50, repeats=2, classifiers={"spy": spy})
+    assert seen[:4] == seen[4:] and len(set(seen)) == 4
+
+
+def made_up(right, seed=0, performances=20, beats=200):
+    "Verdicts of two classifiers on five clips of each performance and on generated beats, right with these probabilities."
+    rng, tables = np.random.default_rng(seed), []
+    for name, probability in right.items():
+        for real, group in ((True, np.repeat(np.arange(performances), 5)), (False, np.arange(beats))):
+            tables.append(pd.DataFrame(dict(classifier=name, run=0, real=real, group=group.astype(str), correct=rng.random(len(group)) < probability)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_accuracies_agree_with_scikit_learn():
+    from sklearn.metrics import balanced_accuracy_score
+    verdicts, floor = made_up({"a": .9, "b": .7}), made_up({"a": .5, "b": .6}, seed=1)
+    def theirs(table):
+        return {name: balanced_accuracy_score(part["real"], part["real"] == part["correct"]) for name, part in table.groupby("classifier")}
+    table, expected = accuracies(verdicts, floor=floor), theirs(verdicts)
+    assert table.index.tolist() == ["a", "b", "worst", "excess"]
+    np.testing.assert_allclose(table["value"], [expected["a"], expected["b"], max(expected.values()), max(expected.values()) - max(theirs(floor).values())])
+    pd.testing.assert_frame_equal(accuracies(verdicts), accuracies(verdicts, floor=floor)[:3], atol=.03)  # other draws, near intervals
+
+
+def test_interval_of_the_excess_knows_that_the_performances_are_the_same():
+    "Where only performances matter and do the same to both, the excess is certain, though each accuracy is not."
+    verdicts = made_up({"a": .9})
+    verdicts["correct"] = ~verdicts["real"] | (verdicts["group"].astype(int) % 2 == 0)
+    table = accuracies(verdicts, floor=verdicts)
+    widths = table["high"] - table["low"]
+    assert table["value"].tolist() == [.75, .75, 0] and widths["worst"] > .1 and widths["excess"] == 0
+
+
+def test_verdicts_that_are_not_whole():
+    for table in (made_up({"a": .9})[:0], made_up({"a": .9}).query("real")):
+        with pytest.raises(ValueError, match="verdicts on real and on generated"): accuracies(table)
 
 
 # The whole panel
@@ -381,6 +573,53 @@ def test_every_cheat_is_starred(panel):
     assert "excess" in starred["shuffled"] and "real" not in starred
 
 
+def test_every_figure_again(clips):
+    "All but the two-sample test, by loops over beats and other libraries; see `test_accuracies_agree_with_scikit_learn` for that."
+    ids = clips.info["id"].to_numpy()
+    few = clips[np.concatenate([np.flatnonzero(ids == i)[:3] for i in pd.unique(ids)[::2]])]
+    parts = real_clips(few, final=True)
+    second = parts.second
+    beats = some(clips, 24) + [SILENCE, ROCK, ROCK]
+    panel = evaluate(beats, few, final=True, fast=True, draws=2).query("set == 'beats'").set_index("figure")["value"]
+    assert len(second) <= 100, "all of them are compared, none is left to chance"
+    made, real, train = ([row.tolist() for row in classes] for classes in (np.array([b.classes() for b in beats]), second.classes, parts.train.classes))
+    group = second.info["id"].tolist()
+
+    def far(a, b): return np.mean([x != y for x, y in zip(a, b)])
+    grams = [tuple(row[i:i + 4]) for row in made for i in range(29)]
+    bars = {tuple(row[i:i + 16]) for row in train for i in (0, 16)}
+    radius = [sorted(far(a, b) for b, h in zip(real, group) if h != g)[4] for a, g in zip(real, group)]
+    expected = {"distinct beats": len(set(map(tuple, made))) / len(made), "distinct 4-grams": len(set(grams)) / len(grams),
+                "Hamming, pairs": np.mean([far(a, b) for a, b in combinations(made, 2)]), "nearest training clip": np.mean([min(far(a, b) for b in train) for a in made]),
+                "bars copied": np.mean([tuple(row[i:i + 16]) in bars for row in made for i in (0, 16)]),
+                "coverage": np.mean([min(far(a, b) for a in made) <= r for b, r in zip(real, radius)])}
+    for figure, value in expected.items(): assert panel[figure] == pytest.approx(value), figure
+
+    scores = [np.sort(judge_scores(load_judge(), part)) for part in (beats, second)]
+    grid = np.sort(np.concatenate(scores))  # Wasserstein's distance is the area between the two cumulative distributions
+    shares = [np.searchsorted(part, grid[:-1], side="right") / len(part) for part in scores]
+    assert panel["score distance"] == pytest.approx(np.sum(np.abs(shares[0] - shares[1]) * np.diff(grid)))
+
+    one = [tuple(strokes(Beat.from_classes(row)) for row in rows) for rows in (made, real)]
+    for name, descriptor in DESCRIPTORS.items():
+        x, y = ([np.atleast_1d(descriptor(hits)) for hits in part] for part in one)
+        def distance(a, b): return np.sqrt(np.sum((a - b)**2))
+        intra = [distance(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if group[i] != group[j]]
+        inter, own = [distance(a, b) for a in x for b in y], [distance(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
+        p, q, r = densities(*map(np.array, (intra, inter, own)))
+        label = name.replace("_", " ")
+        assert panel[f"overlap, {label}"] == pytest.approx(min(overlap(p, q), overlap(p, r)), abs=.02), name
+        mix = lambda p: .99 * p + .01 / len(p)
+        assert panel[f"KL, {label}"] == pytest.approx(max(scipy.stats.entropy(mix(p), mix(q)), scipy.stats.entropy(mix(p), mix(r))), abs=.05), name
+
+
+def test_fast_leaves_out_the_two_sample_test_and_changes_nothing_else(clips, monkeypatch):
+    for slow in ("convolution", "recurrent"): monkeypatch.delitem(CLASSIFIERS, slow)
+    beats = some(clips, 25) + random_beats(25)
+    whole, fast = (evaluate(beats, clips, draws=2, fast=fast) for fast in (False, True))
+    pd.testing.assert_frame_equal(whole[whole["part"] != "two-sample"].reset_index(drop=True), fast)
+
+
 def test_same_seed_same_panel(clips):
     beats = some(clips, 30) + random_beats(30)
     one, two = (evaluate(beats, clips, draws=10, fast=True, seed=5) for _ in range(2))
@@ -397,11 +636,29 @@ def test_polyphony(clips):
 
 
 @pytest.mark.parametrize("beats, words", [([], "beats: at least two"), ([Beat.from_classes([0] * 16)] * 50, "16 steps, but the real clips have 32"), ([ROCK], "at least two"),
+                                          (ROCK, "at least two"), (None, "beats: needs `Clips` or a list"), ("abc", "beats: needs `Clips` or a list"), ({}, "one or more sets"),
+                                          (np.zeros((9, 32, 9), bool), "beats: needs `Clips` or a list"), (np.array(True), "beats: needs `Clips`"), ((beat for beat in [ROCK] * 9), "beats: needs"), ([ROCK, 3], "number 1 is int"),
                                           ({"real": [ROCK] * 50}, "taken"), ({"a": [ROCK] * 50, "b": [Beat.from_classes([0] * 64)] * 2}, "b: its beats have 64"),
                                           ([ROCK, Beat.from_classes([0] * 16)], "one length")])
 def test_evaluate_refuses(clips, beats, words):
     with pytest.raises(ValueError, match=words):
         evaluate(beats, clips)
+
+
+def test_evaluate_wants_real_clips_of_all_splits(clips):
+    for wrong in (clips[clips.info["split"] == "train"], clips[:0]):
+        with pytest.raises(ValueError, match="too few real clips"): evaluate([ROCK] * 9, wrong)
+    with pytest.raises(ValueError, match="not str"): evaluate([ROCK] * 9, "starter")
+    with pytest.raises(ValueError, match="0 test"): evaluate([ROCK] * 9, clips[clips.info["split"] != "test"], final=True)
+    with pytest.raises(ValueError, match="a judge is a model"): evaluate([ROCK] * 9, clips, judge=3)
+    with pytest.raises(ValueError, match="two draws"): evaluate([ROCK] * 9, clips, draws=1)
+    with pytest.raises(ValueError, match="one repeat"): evaluate([ROCK] * 50, clips, repeats=0)
+
+
+def test_two_beats_are_enough_and_silence_is_measured(clips):
+    panel = evaluate([SILENCE, SILENCE], clips, draws=3)
+    assert panel["beats"].eq(2).all() and panel["value"].notna().all() and "two-sample" not in set(panel["part"])
+    assert panel_table(panel).shape == (25, 3) and plot_panel(panel)
 
 
 def test_final_compares_with_the_test_split(clips):
@@ -419,3 +676,16 @@ def test_table_and_picture(panel):
     shown = [ax.get_title() for ax in picture.axes if ax.axison]
     assert shown == panel["figure"].unique().tolist()
     assert [label.get_text() for label in picture.axes[0].get_yticklabels()] == panel["set"].unique().tolist()
+
+
+def test_part_of_a_panel_can_be_drawn(panel):
+    part = panel[(panel["part"] == "novelty") & panel["set"].isin(["real", "copies"])]
+    assert plot_panel(part).axes[1].get_title() == "bars copied" and panel_table(part).shape == (2, 2)
+
+
+@pytest.mark.parametrize("view", [panel_table, differs, shortfall, plot_panel])
+def test_what_is_no_panel(panel, view):
+    for wrong in (None, pd.DataFrame({"a": [1]})):
+        with pytest.raises(ValueError, match="as `evaluate` gives it"): view(wrong)
+    for wrong in (panel[:0], panel[panel["set"] != "real"], pd.concat([panel, panel])):
+        with pytest.raises(ValueError, match="each figure of a set once"): view(wrong)

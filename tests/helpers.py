@@ -1,6 +1,7 @@
-"""What the tests of beat and preprocessing share: written MIDI, small data sets in Groove's layout, limits of time and memory."""
+"""What several tests share: written MIDI, small data sets in Groove's layout, limits of time and memory, mistakes on the command line."""
 import csv
 import io
+import re
 import time
 import tracemalloc
 import zipfile
@@ -135,3 +136,11 @@ def write_folder(path: Path, files: dict[str, bytes]) -> Path:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
     return path
+
+
+def fails(result, *words):
+    "Exit status 2, nothing but one line on the error stream, and the words in it."
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
+    for word in words: assert word in result.stderr

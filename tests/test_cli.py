@@ -20,6 +20,7 @@ from drum_qtuner.beat import Beat
 from drum_qtuner.cli import default_folder, main, minutes, render_report
 from drum_qtuner.playback import player
 from drum_qtuner.sound import beat_data
+from helpers import fails
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
 SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"
@@ -50,14 +51,6 @@ def start(line: str, **environment):
 
 def contents(out: Path) -> dict:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(Path(out).rglob("*")) if path.is_file()}
-
-
-def fails(result, *words):
-    "Exit status 2, nothing but one line on the error stream, and the words in it."
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
-    for word in words: assert word in result.stderr
 
 
 @pytest.fixture(scope="module")

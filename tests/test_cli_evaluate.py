@@ -1,5 +1,4 @@
 """The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
-import re
 import shlex
 
 import numpy as np
@@ -9,6 +8,7 @@ from click.testing import CliRunner
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
+from helpers import fails
 
 pytestmark = pytest.mark.xdist_group("cli_evaluate")  # one worker: the tests share a folder
 
@@ -35,13 +35,6 @@ def evaluate(line: str):
 
 def files(folder, *names):
     return " ".join(path.relative_to(folder).as_posix() for name in names for path in sorted(folder.glob(f"{name}/*.mid")))
-
-
-def fails(result, *words):
-    "Exit status 2, nothing but one line on the error stream, and the words in it."
-    assert result.exit_code == 2, result.output
-    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
-    for word in words: assert word in result.stderr
 
 
 def test_table_and_files(folder):

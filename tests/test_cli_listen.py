@@ -18,6 +18,7 @@ from drum_qtuner.cli import main, read_players
 from drum_qtuner.evaluation import preference_test
 from drum_qtuner.listening import answer_line, counts, load_key, plan, pool, rehearse, strengths
 from drum_qtuner.note_cnn import load_pretrained, save
+from helpers import fails
 
 pytestmark = pytest.mark.xdist_group("cli_listen")  # one worker: the tests share a folder
 EVIL = "<script>alert(1)"
@@ -55,14 +56,6 @@ def said(result):
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     return result.stdout
-
-
-def fails(result, *words):
-    "Exit status 2, nothing but one line on the error stream, and the words in it."
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
-    for word in words: assert word in result.stderr
 
 
 def told(path):

@@ -1,7 +1,9 @@
 """What several tests share: written MIDI, small data sets in Groove's layout, limits of time and memory, mistakes on the command line."""
 import csv
 import io
+import os
 import re
+import signal
 import time
 import tracemalloc
 import zipfile
@@ -144,3 +146,7 @@ def fails(result, *words):
     assert isinstance(result.exception, SystemExit)
     assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
     for word in words: assert word in result.stderr
+
+
+# For `Popen`: a process that a script starts in the background ignores Ctrl-C, and so would its children.
+HEARS_CTRL_C = {} if os.name == "nt" else {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}

@@ -20,7 +20,7 @@ from drum_qtuner.beat import Beat
 from drum_qtuner.cli import default_folder, main, minutes, render_report
 from drum_qtuner.playback import player
 from drum_qtuner.sound import beat_data
-from helpers import fails
+from helpers import HEARS_CTRL_C, fails
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
 SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"
@@ -46,7 +46,7 @@ def start(line: str, **environment):
     "Run a command line in a process of its own, as a terminal does."
     code = "from drum_qtuner.cli import main; main(prog_name='drum_qtuner')"
     return subprocess.Popen([sys.executable, "-c", code, *shlex.split(line)], text=True, start_new_session=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TQDM_DISABLE": "1", **environment})
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TQDM_DISABLE": "1", **environment}, **HEARS_CTRL_C)
 
 
 def contents(out: Path) -> dict:

@@ -15,6 +15,7 @@ from drum_qtuner import dqn_tuning, fast_tuning
 from drum_qtuner.dqn_tuning import QNetwork, log_probability, new_q_network, tune
 from drum_qtuner.fast_tuning import fast_tune, fast_tune_many, tune_many
 from drum_qtuner.note_cnn import load_pretrained, new_note_cnn, states, weights
+from helpers import HEARS_CTRL_C
 
 ODD_SIZES = dict(classes=3, steps=6, channels=10, kernel=4, hidden=7)
 
@@ -186,14 +187,13 @@ def test_interrupted_by_the_keyboard(tmp_path):
     file = tmp_path / "run.safetensors"
     code = f"""
 import sys
-import threading
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.note_cnn import load_pretrained
 def tell(i, q): print(i, flush=True)
 try: fast_tune(load_pretrained(), iterations=10_000_000, checkpoint={str(file)!r}, callback=tell, callback_every=10_000)
 except KeyboardInterrupt: sys.exit(7)
 """
-    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TQDM_DISABLE="1"))
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TQDM_DISABLE="1"), **HEARS_CTRL_C)
     assert run.stdout.readline().strip() == "10000"
     run.send_signal(signal.SIGINT)
     assert run.wait(20) == 7

@@ -11,14 +11,14 @@ __all__ = ['SPLITS', 'data_option', 'seed_option', 'overwrite_option', 'ENOUGH',
            'tune_all', 'make_beats', 'make_figures', 'make_table', 'compare_with_paper', 'render_report',
            'describe_model', 'write_report', 'default_folder', 'minutes', 'run']
 
-# %% ../nbs/13_cli.ipynb #939fffef
+# %% ../nbs/13_cli.ipynb #eff8f2da
 import hashlib, io, json, shutil, sys, threading, warnings
 from base64 import b64encode
 from pathlib import Path
 import click
 import drum_qtuner
 
-# %% ../nbs/13_cli.ipynb #1b10c869
+# %% ../nbs/13_cli.ipynb #fb60335e
 def _plain(text): # names from outside could hold what a terminal takes for a command
     return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
@@ -46,7 +46,7 @@ class Commands(click.Group):
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
             return super().invoke(context)
 
-# %% ../nbs/13_cli.ipynb #020a452f
+# %% ../nbs/13_cli.ipynb #55a131db
 @click.group(cls=Commands, invoke_without_command=True)
 @click.version_option(drum_qtuner.__version__)
 @click.pass_context
@@ -54,7 +54,7 @@ def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #1a79a2de
+# %% ../nbs/13_cli.ipynb #429d7e11
 SPLITS = ("train", "validation", "test")
 
 def read_data(
@@ -68,7 +68,7 @@ def read_data(
         if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
     return data
 
-# %% ../nbs/13_cli.ipynb #ee7e1f11
+# %% ../nbs/13_cli.ipynb #4cdae113
 data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
     help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
          "else the official archive, else the starter corpus.")
@@ -91,7 +91,7 @@ def describe_data(source):
     styles = clips.info["style"].str.split("/").str[0].value_counts()
     click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
 
-# %% ../nbs/13_cli.ipynb #d25644d3
+# %% ../nbs/13_cli.ipynb #f5506c43
 def load_model(
     name:str, # a name from `pretrained()`, or the path of a .safetensors file
 ): # a model with `scores`
@@ -99,7 +99,7 @@ def load_model(
     from drum_qtuner.note_cnn import load, load_pretrained
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
-# %% ../nbs/13_cli.ipynb #43eba08d
+# %% ../nbs/13_cli.ipynb #9598785a
 def check_free(
     paths, # of files that are going to be written
     overwrite:bool, # may they be there already?
@@ -120,7 +120,7 @@ def write_beats(
     for beat, path in zip(beats, paths): beat.to_midi(path)
     return paths
 
-# %% ../nbs/13_cli.ipynb #dbef8d57
+# %% ../nbs/13_cli.ipynb #94d3b021
 @main.command("generate")
 @click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
 @click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
@@ -148,7 +148,7 @@ def generate_beats(model, n, out, decode, temperature, primer, primer_steps, ste
     distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
     click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
 
-# %% ../nbs/13_cli.ipynb #db722601
+# %% ../nbs/13_cli.ipynb #e8f799f5
 def short_names(
     paths, # of folders or files
 )->dict: # {path: its own name, or the whole path where two have the same name}
@@ -167,7 +167,7 @@ def read_folders(
     for path in files: folders[names[path.parent]].append(Beat.from_midi(path))
     return folders
 
-# %% ../nbs/13_cli.ipynb #8bff7225
+# %% ../nbs/13_cli.ipynb #8ca61c14
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @data_option
@@ -197,7 +197,7 @@ def evaluate(files, source, final, poly, fast, out, overwrite, seed):
         plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
         for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())): click.echo(write_file(path, data))
 
-# %% ../nbs/13_cli.ipynb #fa32f31c
+# %% ../nbs/13_cli.ipynb #48e0f7b1
 @main.group(invoke_without_command=True)
 @click.pass_context
 def listen(context):
@@ -207,7 +207,7 @@ def listen(context):
     """
     if context.invoked_subcommand is None: click.echo(context.get_help())
 
-# %% ../nbs/13_cli.ipynb #c61b92fc
+# %% ../nbs/13_cli.ipynb #69101173
 class Numbers(click.ParamType):
     "A list of numbers like 0.01,0.1: each once, in ascending order."
     name = "numbers"
@@ -219,7 +219,7 @@ class Numbers(click.ParamType):
         if wrong: self.fail(f"{wrong[0]} does not lie between {self.low} and {self.high}")
         return numbers
 
-# %% ../nbs/13_cli.ipynb #a57e5f96
+# %% ../nbs/13_cli.ipynb #44937156
 ENOUGH = 0.8 # share of classes that find a difference; what most planners ask for
 
 @listen.command("plan")
@@ -249,7 +249,7 @@ def plan_test(difference, raters, rounds, models, spread, classes, seed):
     click.echo(f"Enough for {ENOUGH:.0%} of classes: {enough or 'none of these; try more --raters or --rounds'}. "
                f"Simulated: {classes} classes a line, 95% intervals, seed {seed}.")
 
-# %% ../nbs/13_cli.ipynb #e311ece4
+# %% ../nbs/13_cli.ipynb #36322014
 def read_players(
     files, # paths of MIDI files
     models, # names or paths as for `load_model`
@@ -270,7 +270,7 @@ def read_players(
         folders[name] = [beats[i] for i in sorted(rng.permutation(len(beats))[:n])]
     return folders | {names[stem]: load_model(model) for model, stem in stems.items()}
 
-# %% ../nbs/13_cli.ipynb #a6f33bff
+# %% ../nbs/13_cli.ipynb #20710670
 def tell_page(
     test, # a `Design`
     out, # where its page is
@@ -284,7 +284,7 @@ def tell_page(
     click.echo(f"A listener hears {trials - 1} pairs and one for practice: about {-int(-trials * (2 * longest + 10) // 60)} minutes.")
     click.echo(f"Hand out {_plain(out)}. Keep {_plain(out.with_suffix('.key.json'))} to yourself: it says whose each beat is.")
 
-# %% ../nbs/13_cli.ipynb #abf66260
+# %% ../nbs/13_cli.ipynb #2ac91274
 @listen.command("page")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", "models", multiple=True, metavar="NAME", help="A network that comes with the package, or a .safetensors file; its steps are drawn. As often as you like.")
@@ -314,7 +314,7 @@ def make_page(files, models, out, beats, rounds, repeats, ties, bpm, source, ove
     listening_page(test, out)
     tell_page(test, out, clips.source)
 
-# %% ../nbs/13_cli.ipynb #025e7f3b
+# %% ../nbs/13_cli.ipynb #52ff611a
 def tell_rejected(
     rejected, # second table of `pool`
     most:int=20, # reasons that are told
@@ -336,7 +336,7 @@ def results(
     listeners = answers.loc[answers["kind"] == "pair", "rater"].nunique()
     return counts(answers).join(strengths(answers, against, seed=seed)) if listeners > 1 else counts(answers)
 
-# %% ../nbs/13_cli.ipynb #8cf0d313
+# %% ../nbs/13_cli.ipynb #820d009f
 def tell_results(
     answers, # table of `pool`
     table, # of `results`
@@ -357,7 +357,7 @@ def tell_results(
     click.echo("Consistency of each (who throws dice has repeats_same 0.5, circles 0.25, first 0.5, human_over_random 0.5):")
     show(consistency(answers), pairs="{:.0f}".format)
 
-# %% ../nbs/13_cli.ipynb #f7716e67
+# %% ../nbs/13_cli.ipynb #1fafb000
 @listen.command("pool")
 @click.argument("key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -389,7 +389,7 @@ def pool_answers(key, answers, against, out, overwrite, seed):
     tell_results(answers, table, against)
     if out: click.echo(write_file(out, table.to_csv().encode()))
 
-# %% ../nbs/13_cli.ipynb #ae4aab49
+# %% ../nbs/13_cli.ipynb #3302ba26
 def fingerprint(
     data:dict, # {split: `Clips`}
 )->str: # changes when any class of any clip changes
@@ -423,7 +423,7 @@ def claim_folder(
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
     else: write_file(path, json.dumps(settings, indent=2).encode())
 
-# %% ../nbs/13_cli.ipynb #cf0b7775
+# %% ../nbs/13_cli.ipynb #12c5cea1
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
@@ -454,7 +454,7 @@ def learn_note_cnn(
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
-# %% ../nbs/13_cli.ipynb #e22691f3
+# %% ../nbs/13_cli.ipynb #7ed99f53
 def tune_one(
     out, # the folder of the run
     epsilon:float, # its exploration rate
@@ -476,7 +476,7 @@ def tune_one(
     checkpoint.unlink(missing_ok=True)
     return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
 
-# %% ../nbs/13_cli.ipynb #16f341d1
+# %% ../nbs/13_cli.ipynb #9e78dece
 def tune_all(
     out, # the folder of the run
     settings:dict, # of the run
@@ -499,7 +499,7 @@ def tune_all(
             stopped.set()
             for job in running: job.cancel()
 
-# %% ../nbs/13_cli.ipynb #9c2888d5
+# %% ../nbs/13_cli.ipynb #6eeb0142
 def make_beats(
     models:dict, # {name: model}
     seed:int, # for sampling
@@ -511,7 +511,7 @@ def make_beats(
     sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
     return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
 
-# %% ../nbs/13_cli.ipynb #f4921291
+# %% ../nbs/13_cli.ipynb #741e1c17
 def make_figures(
     history, # of the Note-CNN, as `train` gives it
     rewards:dict, # {epsilon: reward log}
@@ -530,7 +530,7 @@ def make_figures(
     for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
-# %% ../nbs/13_cli.ipynb #0a4f0e03
+# %% ../nbs/13_cli.ipynb #ed53b574
 def make_table(
     note_cnn, # the model that rewards
     beats:dict, # {name of a model: its beats}
@@ -548,7 +548,7 @@ def make_table(
     head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
     return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
 
-# %% ../nbs/13_cli.ipynb #ff805ad6
+# %% ../nbs/13_cli.ipynb #ff358762
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000}
 
@@ -566,7 +566,7 @@ def compare_with_paper(
             ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
             ["seed", str(settings["seed"]), "not given"]]
 
-# %% ../nbs/13_cli.ipynb #c4260f03
+# %% ../nbs/13_cli.ipynb #72a37006
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
@@ -580,7 +580,7 @@ def render_report(
     environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html").render(version=drum_qtuner.__version__, script=player_script(), **content)
 
-# %% ../nbs/13_cli.ipynb #2bc0e53f
+# %% ../nbs/13_cli.ipynb #081c196b
 CAPTIONS = {
     "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
                  "The weights of the best validation point are kept."),
@@ -594,7 +594,7 @@ def describe_model(name):
     if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
     return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
 
-# %% ../nbs/13_cli.ipynb #7959ea62
+# %% ../nbs/13_cli.ipynb #f862fc24
 def write_report(
     out, # the folder of the run
     settings:dict, # of the run
@@ -625,7 +625,7 @@ def write_report(
                          brief=settings["iterations"] < PAPER["iterations"])
     return write_file(Path(out) / "report.html", page.encode())
 
-# %% ../nbs/13_cli.ipynb #2b7251b0
+# %% ../nbs/13_cli.ipynb #1ec140a7
 def default_folder(
     data:dict, # {split: `Clips`}
     seed:int, # of the run
@@ -636,7 +636,7 @@ def default_folder(
     if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
     return Path("runs") / f"{kind}-seed{seed}{'-brief' if brief else ''}"
 
-# %% ../nbs/13_cli.ipynb #335920bd
+# %% ../nbs/13_cli.ipynb #448cafb6
 def minutes(
     settings:dict, # of the run
     cores:int=2, # processor cores
@@ -645,7 +645,7 @@ def minutes(
     rounds = -(-len(settings["epsilons"]) // cores)
     return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30) // 60)
 
-# %% ../nbs/13_cli.ipynb #85bba4f6
+# %% ../nbs/13_cli.ipynb #579e905a
 @main.command()
 @data_option
 @click.option("--epsilons", type=Numbers(float, 0, 1), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")

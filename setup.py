@@ -1,4 +1,5 @@
 """Build the package from `settings.ini`, the one place for names, versions and requirements."""
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -36,7 +37,10 @@ setup(
     packages=[settings["lib_name"]],
     package_data={settings["lib_name"]: ["weights/*", "judges/*", "assets/*"]},
     install_requires=settings["requirements"].split(),
-    extras_require={extra: settings[f"{extra}_requirements"].split() for extra in ("tfds", "sweep", "soundfont", "dev")},
+    extras_require={
+        extra: settings[f"{extra}_requirements"].split()
+        for extra in ("tfds", "sweep", "soundfont", "dev")
+    },
     entry_points={"console_scripts": settings["console_scripts"].split()},
     zip_safe=False,
 )

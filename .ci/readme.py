@@ -4,6 +4,7 @@
 
 Cells marked `#| hide` are left out, and relative links are made to start at the repository's root.
 """
+
 import posixpath
 import re
 import sys
@@ -13,7 +14,9 @@ import nbformat
 from nbconvert import MarkdownExporter
 
 DIRECTIVE = re.compile(r"^#\|.*\n?", re.MULTILINE)
-LINK = re.compile(r"(?<=\]\()(?![a-z]+:|[#/])([^)\s]+)")  # [text](target), where target is a relative path
+LINK = re.compile(
+    r"(?<=\]\()(?![a-z]+:|[#/])([^)\s]+)"
+)  # [text](target), where target is a relative path
 
 
 def from_root(markdown: str, folder: str) -> str:
@@ -33,7 +36,9 @@ def render(path: Path) -> str:
             cell.source = DIRECTIVE.sub("", cell.source)
     markdown, resources = MarkdownExporter().from_notebook_node(notebook)
     if resources["outputs"]:
-        raise ValueError(f"{path}: a cell has a picture as output; save it to a file and link to it")
+        raise ValueError(
+            f"{path}: a cell has a picture as output; save it to a file and link to it"
+        )
     return re.sub(r"\n{3,}", "\n\n", markdown.strip()) + "\n"
 
 

@@ -1,4 +1,5 @@
 """The first program one would write from the paper: the baseline of all ratios. Nothing is shared, nothing is batched."""
+
 import copy
 
 import numpy as np
@@ -23,7 +24,8 @@ def tune(note_cnn, epsilon=0.1, iterations=1000, seed=0) -> np.ndarray:
     for t in range(1, iterations + 1):
         with torch.no_grad():
             action = choices[t]
-            if action < 0: action = max(range(10), key=lambda a: q(state(sequence + [a])).item())
+            if action < 0:
+                action = max(range(10), key=lambda a: q(state(sequence + [a])).item())
             reward = F.log_softmax(note_cnn(state(sequence)), 1)[0, action].item()
             sequence = (sequence + [action])[-32:]
             y = reward + 0.5 * max(target(state(sequence + [a])).item() for a in range(10))
@@ -32,7 +34,8 @@ def tune(note_cnn, epsilon=0.1, iterations=1000, seed=0) -> np.ndarray:
         loss.backward()
         optimizer.step()
         if t % 10 == 0:
-            for slow, fast in zip(target.parameters(), q.parameters()): slow.data.lerp_(fast.data, 0.01)
+            for slow, fast in zip(target.parameters(), q.parameters()):
+                slow.data.lerp_(fast.data, 0.01)
         rewards.append(reward)
     return np.array(rewards)
 
@@ -43,7 +46,8 @@ def generate(model, n: int, seed=0) -> np.ndarray:
     for _ in range(n):
         sequence = [int(rng.integers(10))]
         while len(sequence) < 32:
-            with torch.no_grad(): p = F.softmax(model.scores(torch.tensor([sequence])).double(), 1)[0].numpy()
+            with torch.no_grad():
+                p = F.softmax(model.scores(torch.tensor([sequence])).double(), 1)[0].numpy()
             sequence.append(int(rng.choice(10, p=p)))
         beats.append(sequence)
     return np.array(beats)
@@ -52,6 +56,7 @@ def generate(model, n: int, seed=0) -> np.ndarray:
 def train(classes: np.ndarray, iterations: int, seed=0):
     "Section 4.2: one clip an update, one forward pass for each of its steps 8..31."
     from drum_qtuner.note_cnn import new_note_cnn
+
     model, rng = new_note_cnn(seed), np.random.default_rng(seed)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     for _ in range(iterations):

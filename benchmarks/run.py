@@ -5,6 +5,7 @@ the repetitions and their range. With DRUM_QTUNER_GROOVE set, the data set is re
 
     python benchmarks/run.py [--quick]
 """
+
 import argparse
 import os
 import platform
@@ -46,21 +47,27 @@ def alternating(repetitions: int, *pairs) -> list[list[float]]:
     for repetition in range(repetitions + 1):
         for found, (function, number) in zip(times, pairs):
             taken = seconds(function) / number
-            if repetition: found.append(taken)
+            if repetition:
+                found.append(taken)
     return times
 
 
 def readable(value: float) -> str:
     "Seconds in a unit that suits them."
-    unit, factor = next((u, f) for u, f in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if value * f >= 1 or u == "µs")
+    unit, factor = next(
+        (u, f) for u, f in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if value * f >= 1 or u == "µs"
+    )
     return f"{value * factor:.3g} {unit}"
 
 
 def row(what: str, baseline_name: str, plain: list[float], fast: list[float]) -> str:
     "A line of the table; the range is that of the ratios of neighbouring repetitions."
     ratios = [p / f for p, f in zip(plain, fast)]
-    return (f"| {what} | {readable(statistics.median(fast))} | {readable(min(fast))} .. {readable(max(fast))} | {baseline_name} | "
-            f"{readable(statistics.median(plain))} | **{statistics.median(ratios):.3g}** | {min(ratios):.3g} .. {max(ratios):.3g} |")
+    return (
+        f"| {what} | {readable(statistics.median(fast))} | {readable(min(fast))} .."
+        f" {readable(max(fast))} | {baseline_name} | {readable(statistics.median(plain))} |"
+        f" **{statistics.median(ratios):.3g}** | {min(ratios):.3g} .. {max(ratios):.3g} |"
+    )
 
 
 def python(code: str):
@@ -73,29 +80,86 @@ def measure(quick: bool, clips):
     note_cnn, q = load_pretrained("note_cnn"), load_pretrained("dqn-0.1")
     few, cores, some = (3 if quick else 7), os.cpu_count(), (50 if quick else 200)
     steps = 3_000 if quick else 20_000
-    yield row("tuning, one iteration", "plain loop, ten passes twice", *alternating(
-        few, (lambda: baseline.tune(note_cnn, iterations=some), some), (lambda: fast_tune(note_cnn, iterations=steps), steps)))
-    yield row("tuning, one iteration", "`tune` of notebook 04", *alternating(
-        few, (lambda: tune(note_cnn, iterations=some), some), (lambda: fast_tune(note_cnn, iterations=steps), steps)))
+    yield row(
+        "tuning, one iteration",
+        "plain loop, ten passes twice",
+        *alternating(
+            few,
+            (lambda: baseline.tune(note_cnn, iterations=some), some),
+            (lambda: fast_tune(note_cnn, iterations=steps), steps),
+        ),
+    )
+    yield row(
+        "tuning, one iteration",
+        "`tune` of notebook 04",
+        *alternating(
+            few,
+            (lambda: tune(note_cnn, iterations=some), some),
+            (lambda: fast_tune(note_cnn, iterations=steps), steps),
+        ),
+    )
     many = steps * len(EPSILONS)
-    yield row(f"five epsilons on {cores} cores, one iteration of one", "plain loop on one core", *alternating(
-        few, (lambda: baseline.tune(note_cnn, iterations=some), some), (lambda: fast_tune_many(note_cnn, EPSILONS, iterations=steps), many)))
-    yield row("64 players, one step heard", "1 player, `tune_many`", *alternating(
-        few, (lambda: tune_many(note_cnn, updates=some // 2, players=1), some // 2),
-        (lambda: tune_many(note_cnn, updates=some // 5, players=64), some // 5 * 64)))
+    yield row(
+        f"five epsilons on {cores} cores, one iteration of one",
+        "plain loop on one core",
+        *alternating(
+            few,
+            (lambda: baseline.tune(note_cnn, iterations=some), some),
+            (lambda: fast_tune_many(note_cnn, EPSILONS, iterations=steps), many),
+        ),
+    )
+    yield row(
+        "64 players, one step heard",
+        "1 player, `tune_many`",
+        *alternating(
+            few,
+            (lambda: tune_many(note_cnn, updates=some // 2, players=1), some // 2),
+            (lambda: tune_many(note_cnn, updates=some // 5, players=64), some // 5 * 64),
+        ),
+    )
     for name, model in (("Note-CNN", note_cnn), ("Q-network", q)):
-        yield row(f"1,000 beats, {name}", "one by one, step by step", *alternating(
-            few, (lambda: baseline.generate(model, 5), 5 / 1000), (lambda: generate(model, 1000), 1)))
+        yield row(
+            f"1,000 beats, {name}",
+            "one by one, step by step",
+            *alternating(
+                few,
+                (lambda: baseline.generate(model, 5), 5 / 1000),
+                (lambda: generate(model, 1000), 1),
+            ),
+        )
     shown = 1_500 if quick else 6_000
-    yield row("Note-CNN training, 150,000 clips (reckoned from fewer)", "clip by clip, pass by pass", *alternating(
-        3, (lambda: baseline.train(clips.classes, some // 5), some // 5 / 150_000), (lambda: train(clips, iterations=shown), shown / 150_000)))
-    yield row("`import drum_qtuner`", "`import torch`", *alternating(
-        few, (python("import torch"), 1), (python("import drum_qtuner"), 1)))
-    command = "import sys, tempfile, drum_qtuner.cli as c; c.main(['generate', '--out', tempfile.mkdtemp()], standalone_mode=False)"
-    yield row("`drum_qtuner generate`, 8 beats", "`import torch`", *alternating(few, (python("import torch"), 1), (python(command), 1)))
+    yield row(
+        "Note-CNN training, 150,000 clips (reckoned from fewer)",
+        "clip by clip, pass by pass",
+        *alternating(
+            3,
+            (lambda: baseline.train(clips.classes, some // 5), some // 5 / 150_000),
+            (lambda: train(clips, iterations=shown), shown / 150_000),
+        ),
+    )
+    yield row(
+        "`import drum_qtuner`",
+        "`import torch`",
+        *alternating(few, (python("import torch"), 1), (python("import drum_qtuner"), 1)),
+    )
+    command = (
+        "import sys, tempfile, drum_qtuner.cli as c; c.main(['generate', '--out',"
+        " tempfile.mkdtemp()], standalone_mode=False)"
+    )
+    yield row(
+        "`drum_qtuner generate`, 8 beats",
+        "`import torch`",
+        *alternating(few, (python("import torch"), 1), (python(command), 1)),
+    )
     if "DRUM_QTUNER_GROOVE" in os.environ:
         groove = os.environ["DRUM_QTUNER_GROOVE"]
-        yield row("raw Groove to arrays", "`import torch`", *alternating(3, (python("import torch"), 1), (lambda: cut(read_performances(groove)[0]), 1)))
+        yield row(
+            "raw Groove to arrays",
+            "`import torch`",
+            *alternating(
+                3, (python("import torch"), 1), (lambda: cut(read_performances(groove)[0]), 1)
+            ),
+        )
 
 
 def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
@@ -103,22 +167,42 @@ def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
     note_cnn, q, few = load_pretrained("note_cnn"), load_pretrained("dqn-0.1"), (1 if quick else 3)
     clips = np.random.default_rng(0).integers(10, size=(200_000, 32))
     jobs = {
-        "fast_tune: iterations": ([1_000, 3_000, 10_000, 30_000, 100_000], lambda n: fast_tune(note_cnn, iterations=n)),
-        "fast_tune_many: runs of 3,000": ([1, 2, 4, 8, 16], lambda n: fast_tune_many(note_cnn, [0.1], range(n), iterations=3_000)),
-        "tune_many: replicas of 8 players": ([1, 2, 4, 8, 16, 32], lambda n: tune_many(note_cnn, seeds=range(n), updates=10, players=8)),
+        "fast_tune: iterations": (
+            [1_000, 3_000, 10_000, 30_000, 100_000],
+            lambda n: fast_tune(note_cnn, iterations=n),
+        ),
+        "fast_tune_many: runs of 3,000": (
+            [1, 2, 4, 8, 16],
+            lambda n: fast_tune_many(note_cnn, [0.1], range(n), iterations=3_000),
+        ),
+        "tune_many: replicas of 8 players": (
+            [1, 2, 4, 8, 16, 32],
+            lambda n: tune_many(note_cnn, seeds=range(n), updates=10, players=8),
+        ),
         "generate: beats, Note-CNN": ([10, 100, 1_000, 10_000], lambda n: generate(note_cnn, n)),
         "generate: beats, Q-network": ([10, 100, 1_000, 5_000], lambda n: generate(q, n)),
-        "train: clips shown": ([300, 1_000, 3_000, 10_000], lambda n: train(clips[:1000], iterations=n)),
-        "train: clips to choose from": ([1_000, 10_000, 100_000, 200_000], lambda n: train(clips[:n], iterations=1_000)),
+        "train: clips shown": (
+            [300, 1_000, 3_000, 10_000],
+            lambda n: train(clips[:1000], iterations=n),
+        ),
+        "train: clips to choose from": (
+            [1_000, 10_000, 100_000, 200_000],
+            lambda n: train(clips[:n], iterations=1_000),
+        ),
     }
-    return {name: (sizes, [min(seconds(lambda: job(n)) for _ in range(few)) for n in sizes]) for name, (sizes, job) in jobs.items()}
+    return {
+        name: (sizes, [min(seconds(lambda: job(n)) for _ in range(few)) for n in sizes])
+        for name, (sizes, job) in jobs.items()
+    }
 
 
 def plot(jobs: dict) -> None:
     "One small picture for each job: straight lines of slope 1 on logarithmic axes are proportional to the size."
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     matplotlib.rcParams["svg.hashsalt"], matplotlib.rcParams["svg.fonttype"] = "drum_qtuner", "none"
     fig, axes = plt.subplots(2, 4, figsize=(12, 5), layout="constrained")
     for ax, (name, (sizes, times)) in zip(axes.flat, jobs.items()):
@@ -126,15 +210,23 @@ def plot(jobs: dict) -> None:
         ax.loglog(sizes, [times[-1] * n / sizes[-1] for n in sizes], ":", color="0.6")
         ax.set(title=name, ylabel="seconds")
         ax.title.set_fontsize(9)
-    for ax in axes.flat[len(jobs):]: ax.axis("off")
+    for ax in axes.flat[len(jobs) :]:
+        ax.axis("off")
     fig.savefig(HERE / "growth.svg", metadata={"Date": None})
 
 
 def machine() -> str:
     "Processor, cores and versions, and nothing that names this computer."
-    model = pyperf.Run([1.0], collect_metadata=True).get_metadata().get("cpu_model_name", platform.machine())
+    model = (
+        pyperf.Run([1.0], collect_metadata=True)
+        .get_metadata()
+        .get("cpu_model_name", platform.machine())
+    )
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "numba"))
-    return f"{model}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}, {libraries}"
+    return (
+        f"{model}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()},"
+        f" {libraries}"
+    )
 
 
 def main() -> None:
@@ -143,17 +235,34 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     clips = load_clips(os.environ.get("DRUM_QTUNER_GROOVE", "starter"))
-    fast_tune(load_pretrained("note_cnn"), iterations=1) # compile
-    lines = ["# Benchmarks", "", f"{machine()}.", "",
-             "Written by `make bench`. Medians of repetitions that alternate with their baseline, and their ranges; torch on one thread.", "",
-             "| job | time | range | baseline | its time | times as fast | range |", "|---|---|---|---|---|---|---|"]
+    fast_tune(load_pretrained("note_cnn"), iterations=1)  # compile
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{machine()}.",
+        "",
+        (
+            "Written by `make bench`. Medians of repetitions that alternate with their baseline,"
+            " and their ranges; torch on one thread."
+        ),
+        "",
+        "| job | time | range | baseline | its time | times as fast | range |",
+        "|---|---|---|---|---|---|---|",
+    ]
     print("\n".join(lines), flush=True)
     for line in measure(quick, clips):
         print(line, flush=True)
         lines.append(line)
     plot(growth(quick))
-    lines += ["", "How the times grow with the size of the job (dotted: in proportion to it):", "", "![Time against size](growth.svg)", ""]
+    lines += [
+        "",
+        "How the times grow with the size of the job (dotted: in proportion to it):",
+        "",
+        "![Time against size](growth.svg)",
+        "",
+    ]
     write_file(HERE / "results.md", "\n".join(lines).encode())
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -18,170 +18,236 @@ from fastcore.basics import patch
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
-    name:str # name in Figure 1
-    short:str # two letters, as in drum notation
-    pitch:int # General MIDI pitch: what we write
-    pitches:tuple # Roland pitches: what we read
+
+    name: str  # name in Figure 1
+    short: str  # two letters, as in drum notation
+    pitch: int  # General MIDI pitch: what we write
+    pitches: tuple  # Roland pitches: what we read
+
 
 KIT = (
-    Drum("Bass",           "BD", 36, (36,)),
-    Drum("Snare",          "SD", 38, (38, 40, 37)),
-    Drum("High Tom",       "HT", 50, (48, 50)),
-    Drum("Low-Mid Tom",    "MT", 47, (45, 47)),
+    Drum("Bass", "BD", 36, (36,)),
+    Drum("Snare", "SD", 38, (38, 40, 37)),
+    Drum("High Tom", "HT", 50, (48, 50)),
+    Drum("Low-Mid Tom", "MT", 47, (45, 47)),
     Drum("High Floor Tom", "FT", 43, (43, 58)),
-    Drum("Open Hi-Hat",    "OH", 46, (46, 26)),
-    Drum("Closed Hi-Hat",  "CH", 42, (42, 22, 44)),
-    Drum("Crash Cymbal",   "CC", 49, (49, 55, 57, 52)),
-    Drum("Ride Cymbal",    "RC", 51, (51, 59, 53)),
+    Drum("Open Hi-Hat", "OH", 46, (46, 26)),
+    Drum("Closed Hi-Hat", "CH", 42, (42, 22, 44)),
+    Drum("Crash Cymbal", "CC", 49, (49, 55, 57, 52)),
+    Drum("Ride Cymbal", "RC", 51, (51, 59, 53)),
 )
-REST = len(KIT) # the tenth class: no drum at all
+REST = len(KIT)  # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
 # %% ../nbs/00_beat.ipynb #965b9e9f
-STEPS_PER_BAR = 16 # sixteenth notes, bars in 4/4
-TICKS_PER_STEP = 960 # MIDI ticks in one sixteenth: 3,840 in a quarter note
-MAX_BARS = 650 # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks, that is 651 bars
+STEPS_PER_BAR = 16  # sixteenth notes, bars in 4/4
+TICKS_PER_STEP = 960  # MIDI ticks in one sixteenth: 3,840 in a quarter note
+MAX_BARS = 650  # longer input is taken for damaged; pretty_midi reads 10,000,000 ticks: 651 bars
+
 
 def microseconds_per_quarter(
-    bpm:float, # quarter notes a minute, 10 to 1000
-)->int: # the number that a MIDI file holds
+    bpm: float,  # quarter notes a minute, 10 to 1000
+) -> int:  # the number that a MIDI file holds
     "MIDI's way to write a tempo."
     if not (isinstance(bpm, Real) and 10 <= bpm <= 1000):
         raise ValueError(f"bpm must be a number from 10 to 1000, not {bpm!r}")
     return round(60e6 / float(bpm))
 
+
 def simplest_bpm(
-    microseconds:int, # per quarter note
-)->float: # the tempo with the fewest decimals that MIDI writes so
+    microseconds: int,  # per quarter note
+) -> float:  # the tempo with the fewest decimals that MIDI writes so
     "The inverse of `microseconds_per_quarter`, so that 123 bpm comes back as 123 and not as 122.99995."
     exact = 60e6 / microseconds
-    return next(b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds)
+    return next(
+        b for digits in range(12) if round(60e6 / (b := round(exact, digits))) == microseconds
+    )
 
 # %% ../nbs/00_beat.ipynb #3e7ee7ab
 def check_classes(
-    classes, # sequence of whole numbers 0..9
-)->np.ndarray: # uint8 (steps,)
+    classes,  # sequence of whole numbers 0..9
+) -> np.ndarray:  # uint8 (steps,)
     "The class sequence as an array, or a `ValueError` that says what is wrong with it."
     array = np.asarray(classes)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(f"a class sequence is a flat list of whole numbers, not shape {array.shape} of {array.dtype}")
+        raise ValueError(
+            f"a class sequence is a flat list of whole numbers, not shape {array.shape} of"
+            f" {array.dtype}"
+        )
     wrong = np.flatnonzero((array < 0) | (array > REST))
     if len(wrong):
-        raise ValueError(f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9 for a rest")
+        raise ValueError(
+            f"step {wrong[0]} holds class {array[wrong[0]]}: classes are 0 to 8 for the drums and 9"
+            " for a rest"
+        )
     return array.astype(np.uint8)
 
 # %% ../nbs/00_beat.ipynb #74bab8cd
 @dataclass(frozen=True, eq=False, repr=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
-    velocity:np.ndarray # uint8 (steps, 9): 0 silent, 1..127 how hard
-    offset:np.ndarray=None # float32 (steps, 9): microtiming in steps, in [-0.5, 0.5); none: on the grid
-    bpm:float=120.0 # quarter notes a minute
+
+    velocity: np.ndarray  # uint8 (steps, 9): 0 silent, 1..127 how hard
+    offset: np.ndarray = None  # float32 (steps, 9): in [-0.5, 0.5) of a step; none: on the grid
+    bpm: float = 120.0  # quarter notes a minute
 
     def __post_init__(self):
         velocity = np.asarray(self.velocity)
         if velocity.ndim != 2 or velocity.shape[1] != len(KIT) or velocity.dtype.kind not in "iu":
-            raise ValueError(f"velocity must be whole numbers of shape (steps, {len(KIT)}), not {velocity.shape} of {velocity.dtype}")
+            raise ValueError(
+                f"velocity must be whole numbers of shape (steps, {len(KIT)}), not {velocity.shape}"
+                f" of {velocity.dtype}"
+            )
         if len(velocity) % STEPS_PER_BAR or not 0 < len(velocity) <= MAX_BARS * STEPS_PER_BAR:
-            raise ValueError(f"a beat has 1 to {MAX_BARS} whole bars of {STEPS_PER_BAR} steps, not {len(velocity)} steps")
+            raise ValueError(
+                f"a beat has 1 to {MAX_BARS} whole bars of {STEPS_PER_BAR} steps, not"
+                f" {len(velocity)} steps"
+            )
         if velocity.min() < 0 or velocity.max() > 127:
             raise ValueError(f"velocity must lie in 0..127, not {velocity.min()}..{velocity.max()}")
         offset = np.zeros(velocity.shape) if self.offset is None else np.asarray(self.offset)
         if offset.shape != velocity.shape or offset.dtype.kind not in "iuf":
-            raise ValueError(f"offset must be numbers of shape {velocity.shape}, not {offset.shape} of {offset.dtype}")
+            raise ValueError(
+                f"offset must be numbers of shape {velocity.shape}, not {offset.shape} of"
+                f" {offset.dtype}"
+            )
         if not ((offset >= -0.5) & (offset < 0.5)).all():
-            raise ValueError("offset must lie in [-0.5, 0.5) of a step: a stroke further away belongs to another step")
-        ticks = np.minimum(np.round(np.where(velocity > 0, offset, 0) * TICKS_PER_STEP), TICKS_PER_STEP // 2 - 1)
-        held = dict(velocity=velocity.astype(np.uint8), offset=(ticks / TICKS_PER_STEP + 0.0).astype(np.float32),
-                    bpm=simplest_bpm(microseconds_per_quarter(self.bpm)))
+            raise ValueError(
+                "offset must lie in [-0.5, 0.5) of a step: a stroke further away belongs to another"
+                " step"
+            )
+        ticks = np.minimum(
+            np.round(np.where(velocity > 0, offset, 0) * TICKS_PER_STEP), TICKS_PER_STEP // 2 - 1
+        )
+        held = dict(
+            velocity=velocity.astype(np.uint8),
+            offset=(ticks / TICKS_PER_STEP + 0.0).astype(np.float32),
+            bpm=simplest_bpm(microseconds_per_quarter(self.bpm)),
+        )
         for name, value in held.items():
-            if isinstance(value, np.ndarray): value.flags.writeable = False
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
             object.__setattr__(self, name, value)
 
 # %% ../nbs/00_beat.ipynb #4db3285d
 @patch(as_prop=True)
-def steps(self:Beat)->int: # 16 for every bar
+def steps(self: Beat) -> int:  # 16 for every bar
     "How many sixteenths the beat has."
     return len(self.velocity)
 
+
 @patch
-def classes(self:Beat)->np.ndarray: # uint8 (steps,), 0..8 for the drums, 9 for a rest
+def classes(self: Beat) -> np.ndarray:  # uint8 (steps,), 0..8 for the drums, 9 for a rest
     "The loudest drum of each step (section 3.2.1, step 3)."
     return np.where(self.velocity.any(1), self.velocity.argmax(1), REST).astype(np.uint8)
 
+
 @patch
-def one_hot(self:Beat)->np.ndarray: # float32 (10, steps)
+def one_hot(self: Beat) -> np.ndarray:  # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
 # %% ../nbs/00_beat.ipynb #78597eb3
 @patch(cls_method=True)
 def from_classes(
-    cls:Beat,
-    classes, # whole numbers 0..9, one for each step, whole bars
-    bpm:float=120.0, # quarter notes a minute
-    velocity:int=100, # how hard every stroke is, 1..127
-)->Beat: # the beat of which `classes()` is the sequence
+    cls: Beat,
+    classes,  # whole numbers 0..9, one for each step, whole bars
+    bpm: float = 120.0,  # quarter notes a minute
+    velocity: int = 100,  # how hard every stroke is, 1..127
+) -> Beat:  # the beat of which `classes()` is the sequence
     "A beat from the paper's class sequence."
     classes = check_classes(classes)
-    if velocity not in range(1, 128): raise ValueError(f"velocity must lie in 1..127, not {velocity}")
+    if velocity not in range(1, 128):
+        raise ValueError(f"velocity must lie in 1..127, not {velocity}")
     return cls((classes[:, None] == np.arange(len(KIT))) * np.uint8(velocity), bpm=bpm)
 
-@patch
-def __eq__(self:Beat, other):
-    return isinstance(other, Beat) and self.bpm == other.bpm and (
-        np.array_equal(self.velocity, other.velocity) and np.array_equal(self.offset, other.offset))
 
 @patch
-def __hash__(self:Beat): return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
+def __eq__(self: Beat, other):
+    return (
+        isinstance(other, Beat)
+        and self.bpm == other.bpm
+        and (
+            np.array_equal(self.velocity, other.velocity)
+            and np.array_equal(self.offset, other.offset)
+        )
+    )
+
+
+@patch
+def __hash__(self: Beat):
+    return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
 # %% ../nbs/00_beat.ipynb #ccb1fe10
 @patch
-def __str__(self:Beat):
+def __str__(self: Beat):
     bars = self.steps // STEPS_PER_BAR
     rows = [f"{bars} bar{'s' * (bars > 1)} at {round(self.bpm, 2):g} bpm"]
     for drum, row in zip(KIT, self.velocity.T):
         signs = "".join("." if v == 0 else "o" if v < 50 else "x" if v < 105 else "X" for v in row)
-        bars = [signs[i:i + STEPS_PER_BAR] for i in range(0, self.steps, STEPS_PER_BAR)]
-        if row.any(): rows.append(f"{drum.short} |{'|'.join(bars)}|")
+        bars = [signs[i : i + STEPS_PER_BAR] for i in range(0, self.steps, STEPS_PER_BAR)]
+        if row.any():
+            rows.append(f"{drum.short} |{'|'.join(bars)}|")
     return "\n".join(rows[:1] + rows[:0:-1])
 
+
 @patch
-def __repr__(self:Beat):
-    return f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
+def __repr__(self: Beat):
+    return (
+        f"Beat({self.steps} steps, {(self.velocity > 0).sum()} strokes, {round(self.bpm, 2):g} bpm)"
+    )
 
 # %% ../nbs/00_beat.ipynb #cde6b558
 @patch
-def _repr_html_(self:Beat):
+def _repr_html_(self: Beat):
     "The player of notebook 01."
     from drum_qtuner.playback import Beat, player
+
     return player(Beat(self.velocity, self.offset, self.bpm))._repr_html_()
+
 
 @patch
 def wav(
-    self:Beat,
-    path=None, # a file to write as well
-    **options, # as for `sound.render`
-)->bytes: # a WAV file, 16 bit, mono
+    self: Beat,
+    path=None,  # a file to write as well
+    **options,  # as for `sound.render`
+) -> bytes:  # a WAV file, 16 bit, mono
     "The beat as sound, see notebook 00a."
     from drum_qtuner import sound
+
     return sound.wav(sound.Beat(self.velocity, self.offset, self.bpm), path, **options)
 
 # %% ../nbs/00_beat.ipynb #5f6679e1
-START = "the beat starts here" # text in the file that follows an empty bar, where a first stroke is early
+START = (  # text in the file that follows an empty bar, where a first stroke is early
+    "the beat starts here"
+)
+
 
 def _messages(beat):
     "The drum track as (tick, message), in order; what ends goes before what begins."
     import mido
+
     early = (beat.offset[0] < 0).any()
     begin = STEPS_PER_BAR * TICKS_PER_STEP if early else 0
     end = begin + beat.steps * TICKS_PER_STEP
     events = [(begin, 0, mido.MetaMessage("text", text=START))] if early else []
     for i, drum in enumerate(KIT):
         steps = np.flatnonzero(beat.velocity[:, i])
-        ticks = begin + np.round((steps + beat.offset[steps, i].astype(float)) * TICKS_PER_STEP).astype(int)
-        for step, on, off in zip(steps, ticks, np.minimum(ticks + TICKS_PER_STEP, np.append(ticks[1:], end))):
-            events.append((on, 2, mido.Message("note_on", channel=9, note=drum.pitch, velocity=int(beat.velocity[step, i]))))
+        ticks = begin + np.round(
+            (steps + beat.offset[steps, i].astype(float)) * TICKS_PER_STEP
+        ).astype(int)
+        for step, on, off in zip(
+            steps, ticks, np.minimum(ticks + TICKS_PER_STEP, np.append(ticks[1:], end))
+        ):
+            events.append(
+                (
+                    on,
+                    2,
+                    mido.Message(
+                        "note_on", channel=9, note=drum.pitch, velocity=int(beat.velocity[step, i])
+                    ),
+                )
+            )
             events.append((off, 1, mido.Message("note_off", channel=9, note=drum.pitch)))
     events.append((end, 3, mido.Message("control_change", channel=9, control=123)))
     return [(tick, message) for tick, _, message in sorted(events, key=lambda event: event[:2])]
@@ -190,11 +256,15 @@ def _messages(beat):
 def _midi_bytes(beat):
     "The beat as a Standard MIDI File."
     import mido
-    track = mido.MidiTrack([
-        mido.MetaMessage("track_name", name="Drums"),
-        mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(beat.bpm)),
-        mido.MetaMessage("time_signature", numerator=4, denominator=4),
-        mido.Message("program_change", channel=9, program=0)])
+
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name="Drums"),
+            mido.MetaMessage("set_tempo", tempo=microseconds_per_quarter(beat.bpm)),
+            mido.MetaMessage("time_signature", numerator=4, denominator=4),
+            mido.Message("program_change", channel=9, program=0),
+        ]
+    )
     now = 0
     for tick, message in _messages(beat):
         track.append(message.copy(time=int(tick - now)))
@@ -205,9 +275,9 @@ def _midi_bytes(beat):
 
 # %% ../nbs/00_beat.ipynb #da68c76e
 def write_file(
-    path, # where to; its folder is made if it is not there
-    data:bytes, # what the file shall hold
-)->Path: # the path
+    path,  # where to; its folder is made if it is not there
+    data: bytes,  # what the file shall hold
+) -> Path:  # the path
     "Write `data` beside `path` and rename it, so that a file is never half written."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -219,17 +289,20 @@ def write_file(
         beside.unlink(missing_ok=True)
     return path
 
+
 @patch
 def to_midi(
-    self:Beat,
-    path=None, # a file to write as well
-): # a `pretty_midi.PrettyMIDI` with one drum track
+    self: Beat,
+    path=None,  # a file to write as well
+):  # a `pretty_midi.PrettyMIDI` with one drum track
     "The beat as a real drum track on channel 10, a sixteenth lasting a sixteenth at its tempo."
     import pretty_midi
+
     data = _midi_bytes(self)
-    if path is not None: write_file(path, data)
+    if path is not None:
+        write_file(path, data)
     midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
-    if not midi.instruments: # pretty_midi forgets a track without notes
+    if not midi.instruments:  # pretty_midi forgets a track without notes
         end = pretty_midi.ControlChange(123, 0, midi.tick_to_time(self.steps * TICKS_PER_STEP))
         midi.instruments.append(pretty_midi.Instrument(0, is_drum=True, name="Drums"))
         midi.instruments[0].control_changes.append(end)
@@ -238,22 +311,32 @@ def to_midi(
 # %% ../nbs/00_beat.ipynb #046e6531
 def _read_file(source):
     "(name, ticks per quarter note, bytes of each track) of a MIDI file, given as a path or as bytes."
-    if not isinstance(source, (bytes, str, os.PathLike)): raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
+    if not isinstance(source, (bytes, str, os.PathLike)):
+        raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
     name = "these bytes" if isinstance(source, bytes) else source
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except (OSError, ValueError) as error: # a path with a null byte is a ValueError
-        raise ValueError(f"{source!s}: cannot be read ({getattr(error, 'strerror', error)})") from None
-    if not data: raise ValueError(f"{name}: the file is empty")
-    if data[:4] != b"MThd" or len(data) < 14: raise ValueError(f"{name}: not a MIDI file")
+    except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
+        raise ValueError(
+            f"{source!s}: cannot be read ({getattr(error, 'strerror', error)})"
+        ) from None
+    if not data:
+        raise ValueError(f"{name}: the file is empty")
+    if data[:4] != b"MThd" or len(data) < 14:
+        raise ValueError(f"{name}: not a MIDI file")
     size, _, count, resolution = struct.unpack(">IHHh", data[4:14])
-    if resolution <= 0: raise ValueError(f"{name}: counts time in film frames, not in beats, which is not supported")
+    if resolution <= 0:
+        raise ValueError(
+            f"{name}: counts time in film frames, not in beats, which is not supported"
+        )
     tracks, begin = [], 8 + size
     for number in range(count):
-        length = int.from_bytes(data[begin + 4:begin + 8])
-        track = data[begin + 8:begin + 8 + length]
-        if data[begin:begin + 4] != b"MTrk" or len(track) < length:
-            raise ValueError(f"{name}: a damaged MIDI file (track {number + 1} of {count} is not whole)")
+        length = int.from_bytes(data[begin + 4 : begin + 8])
+        track = data[begin + 8 : begin + 8 + length]
+        if data[begin : begin + 4] != b"MTrk" or len(track) < length:
+            raise ValueError(
+                f"{name}: a damaged MIDI file (track {number + 1} of {count} is not whole)"
+            )
         tracks.append(track)
         begin += 8 + length
     return name, resolution, tracks
@@ -264,8 +347,10 @@ def _number(data, i):
     number = 0
     for i in range(i, i + 4):
         number = number << 7 | data[i] & 127
-        if data[i] < 128: return number, i + 1
+        if data[i] < 128:
+            return number, i + 1
     raise ValueError("a number without end")
+
 
 def _events(data):
     "Yield (tick, status, first byte, what follows) for every message of a track."
@@ -274,114 +359,179 @@ def _events(data):
         wait, i = (data[i], i + 1) if data[i] < 128 else _number(data, i)
         tick += wait
         status, i = (data[i], i + 1) if data[i] > 127 else (running, i)
-        if 0x80 <= status < 0xF0: # of a channel
+        if 0x80 <= status < 0xF0:  # of a channel
             running, first, second = status, data[i], 0
-            if 0xC0 <= status < 0xE0: i += 1
-            else: second, i = data[i + 1], i + 2
-            if first > 127 or second > 127: raise ValueError("a message that is cut short")
+            if 0xC0 <= status < 0xE0:
+                i += 1
+            else:
+                second, i = data[i + 1], i + 2
+            if first > 127 or second > 127:
+                raise ValueError("a message that is cut short")
             yield tick, status, first, second
-        elif status in (0xF0, 0xF7, 0xFF): # for the instruments of one maker, or about the music
+        elif status in (0xF0, 0xF7, 0xFF):  # for the instruments of one maker, or about the music
             kind, i = (data[i], i + 1) if status == 0xFF else (0, i)
             length, i = _number(data, i)
-            if i + length > len(data): raise ValueError("a text that is cut short")
-            yield tick, status, kind, data[i:i + length]
+            if i + length > len(data):
+                raise ValueError("a text that is cut short")
+            yield tick, status, kind, data[i : i + length]
             i += length
-        else: raise ValueError(f"a message {status:#x}, which no file holds")
+        else:
+            raise ValueError(f"a message {status:#x}, which no file holds")
 
 # %% ../nbs/00_beat.ipynb #0e69b371
 @dataclass(frozen=True)
 class DrumTrack:
     "What a MIDI file holds on its drum channel, in ticks."
-    notes:np.ndarray # int64 (notes, 4): start, end, pitch, velocity; in the order in which they end
-    ticks_per_quarter:int # resolution of the file
-    tempos:list # [(tick, microseconds per quarter note)], the first at tick 0
-    start:int # tick at which the beat starts
-    end:int # tick of the last note end, control change or other event
-    length:int # tick at which the file ends
+
+    notes: (
+        np.ndarray
+    )  # int64 (notes, 4): start, end, pitch, velocity; in the order in which they end
+    ticks_per_quarter: int  # resolution of the file
+    tempos: list  # [(tick, microseconds per quarter note)], the first at tick 0
+    start: int  # tick at which the beat starts
+    end: int  # tick of the last note end, control change or other event
+    length: int  # tick at which the file ends
+
 
 _TEXT, _TEMPO = 0x01, 0x51
-_TIMED = (_TEXT, _TEMPO, 0x05, 0x58, 0x59) # with lyrics, time and key signature: what pretty_midi counts as music
+_TIMED = (
+    _TEXT,
+    _TEMPO,
+    0x05,
+    0x58,
+    0x59,
+)  # with lyrics, time and key signature: what pretty_midi counts as music
+
 
 def _pair_notes(track):
     "(notes, tempos, start, last event, end of track, is there a drum channel) of the bytes of a track."
     notes, tempos, waiting, now, start, last, drums = [], [], {}, 0, 0, 0, False
     for now, status, first, second in _events(track):
-        if status == 0x99 and second: waiting.setdefault(first, []).append((now, second))
+        if status == 0x99 and second:
+            waiting.setdefault(first, []).append((now, second))
         elif status in (0x89, 0x99):
             struck = waiting.pop(first, ())
             ended = [(on, now, first, velocity) for on, velocity in struck if on < now]
-            if ended and len(ended) < len(struck): waiting[first] = [down for down in struck if down[0] == now]
+            if ended and len(ended) < len(struck):
+                waiting[first] = [down for down in struck if down[0] == now]
             notes += ended
-            if ended: last = now
-        elif status & 0xF0 in (0xB0, 0xE0) or status == 0xFF and first in _TIMED: last = now
+            if ended:
+                last = now
+        elif status & 0xF0 in (0xB0, 0xE0) or status == 0xFF and first in _TIMED:
+            last = now
         drums |= status < 0xF0 and status & 15 == 9
-        if status == 0xFF and first == _TEMPO: tempos.append((now, int.from_bytes(second)))
-        if status == 0xFF and first == _TEXT and second == START.encode(): start = now
+        if status == 0xFF and first == _TEMPO:
+            tempos.append((now, int.from_bytes(second)))
+        if status == 0xFF and first == _TEXT and second == START.encode():
+            start = now
     return notes, tempos, start, last, now, drums
 
 # %% ../nbs/00_beat.ipynb #f1c9c562
 def read_drums(
-    source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
-    silent_is_fine:bool=False, # a file without a drum channel is an empty track, not an error
-)->DrumTrack: # everything on channel 10, in ticks
+    source,  # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
+    silent_is_fine: bool = False,  # a file without a drum channel is an empty track, not an error
+) -> DrumTrack:  # everything on channel 10, in ticks
     "Read the drum channel of a MIDI file; a `ValueError` tells why it cannot be done."
-    if hasattr(source, "instruments"): return _from_pretty_midi(source)
+    if hasattr(source, "instruments"):
+        return _from_pretty_midi(source)
     name, resolution, tracks = _read_file(source)
-    try: parts = [_pair_notes(track) for track in tracks]
-    except IndexError: raise ValueError(f"{name}: a damaged MIDI file (a message that is cut short)") from None
-    except ValueError as error: raise ValueError(f"{name}: a damaged MIDI file ({error})") from None
-    if any(length >= 2**40 for *_, length, _ in parts): raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
-    if not silent_is_fine and not any(drums for *_, drums in parts): raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
+    try:
+        parts = [_pair_notes(track) for track in tracks]
+    except IndexError:
+        raise ValueError(f"{name}: a damaged MIDI file (a message that is cut short)") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: a damaged MIDI file ({error})") from None
+    if any(length >= 2**40 for *_, length, _ in parts):
+        raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
+    if not silent_is_fine and not any(drums for *_, drums in parts):
+        raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
     notes = np.array([note for part in parts for note in part[0]], np.int64).reshape(-1, 4)
     tempos = {0: 500_000} | dict(tempo for part in parts for tempo in part[1])
-    if min(tempos.values()) == 0: raise ValueError(f"{name}: holds a tempo of 0 microseconds a quarter note")
+    if min(tempos.values()) == 0:
+        raise ValueError(f"{name}: holds a tempo of 0 microseconds a quarter note")
     start, last, length, _ = (max(values) for values in zip(*(part[2:] for part in parts)))
-    return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], resolution, sorted(tempos.items()), start, last, length)
+    return DrumTrack(
+        notes[np.argsort(notes[:, 1], kind="stable")],
+        resolution,
+        sorted(tempos.items()),
+        start,
+        last,
+        length,
+    )
 
 # %% ../nbs/00_beat.ipynb #3fef9ff0
 def _from_pretty_midi(midi):
     "The `DrumTrack` of a pretty_midi.PrettyMIDI."
     drums = [instrument for instrument in midi.instruments if instrument.is_drum]
-    if midi.get_end_time() > 1e6: raise ValueError("this PrettyMIDI lasts more than 1,000,000 seconds; damaged?")
-    if not drums: raise ValueError("this PrettyMIDI has no drums, that is, no instrument with is_drum=True")
-    notes = [(midi.time_to_tick(n.start), midi.time_to_tick(n.end), n.pitch, n.velocity) for d in drums for n in d.notes]
-    tempos = [(midi.time_to_tick(t), round(60e6 / bpm)) for t, bpm in zip(*midi.get_tempo_changes())]
+    if midi.get_end_time() > 1e6:
+        raise ValueError("this PrettyMIDI lasts more than 1,000,000 seconds; damaged?")
+    if not drums:
+        raise ValueError("this PrettyMIDI has no drums, that is, no instrument with is_drum=True")
+    notes = [
+        (midi.time_to_tick(n.start), midi.time_to_tick(n.end), n.pitch, n.velocity)
+        for d in drums
+        for n in d.notes
+    ]
+    tempos = [
+        (midi.time_to_tick(t), round(60e6 / bpm)) for t, bpm in zip(*midi.get_tempo_changes())
+    ]
     start = max((midi.time_to_tick(t.time) for t in midi.text_events if t.text == START), default=0)
     end = midi.time_to_tick(midi.get_end_time())
     notes = np.array(notes, np.int64).reshape(-1, 4)
-    return DrumTrack(notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end)
+    return DrumTrack(
+        notes[np.argsort(notes[:, 1], kind="stable")], midi.resolution, tempos, start, end, end
+    )
 
 # %% ../nbs/00_beat.ipynb #819f7451
 def _warn_unknown(pitches, where):
     "Warn of the pitches that were left out, and how many of each."
     import warnings
-    counts = ", ".join(f"{count} of pitch {pitch}" for pitch, count in zip(*np.unique(pitches, return_counts=True)))
+
+    counts = ", ".join(
+        f"{count} of pitch {pitch}" for pitch, count in zip(*np.unique(pitches, return_counts=True))
+    )
     warnings.warn(f"{where}: left out notes that are not on the kit: {counts}", stacklevel=3)
+
 
 @patch(cls_method=True)
 def from_midi(
-    cls:Beat,
-    source, # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
-    class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read, and the drum 0..8 that each becomes
-)->Beat: # as many whole bars as the file is long, at its first tempo
+    cls: Beat,
+    source,  # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
+    class_of_pitch: dict = CLASS_OF_PITCH,  # pitches that are read, and the drum 0..8 that each becomes
+) -> Beat:  # as many whole bars as the file is long, at its first tempo
     "The beat on channel 10 of a MIDI file; a `ValueError` tells why there is none."
-    if not set(class_of_pitch.values()) <= set(range(len(KIT))): raise ValueError("class_of_pitch holds a drum that is none of 0 to 8")
+    if not set(class_of_pitch.values()) <= set(range(len(KIT))):
+        raise ValueError("class_of_pitch holds a drum that is none of 0 to 8")
     track = read_drums(source)
     where = source if isinstance(source, (str, Path)) else "this MIDI"
     known = np.isin(track.notes[:, 2], list(class_of_pitch))
-    if not known.all(): _warn_unknown(track.notes[~known, 2], where)
-    if len(known) and not known.any(): raise ValueError(f"{where}: none of its drum notes has a pitch that is on the kit")
-    tick, _, pitch, loudness = track.notes[known][np.argsort(track.notes[known, 3], kind="stable")].T
+    if not known.all():
+        _warn_unknown(track.notes[~known, 2], where)
+    if len(known) and not known.any():
+        raise ValueError(f"{where}: none of its drum notes has a pitch that is on the kit")
+    tick, _, pitch, loudness = track.notes[known][
+        np.argsort(track.notes[known, 3], kind="stable")
+    ].T
     position = (tick - track.start) / (track.ticks_per_quarter / 4)
     step = np.floor(position + 0.5).astype(np.int64)
     per_bar = STEPS_PER_BAR * track.ticks_per_quarter / 4
-    bars = int(max(1, round((track.length - track.start) / per_bar), step.max(initial=0) // STEPS_PER_BAR + 1))
+    bars = int(
+        max(
+            1,
+            round((track.length - track.start) / per_bar),
+            step.max(initial=0) // STEPS_PER_BAR + 1,
+        )
+    )
     if bars > MAX_BARS or step.min(initial=0) < 0:
-        raise ValueError(f"{where}: is {bars} bars long, more than {MAX_BARS}, or has notes before its start: damaged?")
+        raise ValueError(
+            f"{where}: is {bars} bars long, more than {MAX_BARS}, or has notes before its start:"
+            " damaged?"
+        )
     velocity = np.zeros((bars * STEPS_PER_BAR, len(KIT)), int)
     offset = np.zeros(velocity.shape, np.float32)
     drum = np.array([class_of_pitch[p] for p in pitch], np.int64)
     velocity[step, drum], offset[step, drum] = loudness, position - step
     try:
         return cls(velocity, offset, simplest_bpm(track.tempos[0][1]))
-    except ValueError as error: raise ValueError(f"{where}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -19,27 +19,44 @@ import click
 import drum_qtuner
 
 # %% ../nbs/13_cli.ipynb #fb60335e
-def _plain(text): # names from outside could hold what a terminal takes for a command
+def _plain(text):  # names from outside could hold what a terminal takes for a command
     return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
+
 def _stop(
-    message, # what to tell the user
-    status:int=2, # exit status
+    message,  # what to tell the user
+    status: int = 2,  # exit status
 ):
     "Write one line on the error stream and end the program."
     click.echo(_plain(" ".join(str(message).split())), err=True)
     sys.exit(status)
 
+
 class Commands(click.Group):
     "A group of commands in which a user's mistake gets one line and no traceback."
+
     def main(self, *args, standalone_mode=True, **options):
-        if not standalone_mode: return super().main(*args, standalone_mode=False, **options)
-        try: sys.exit(super().main(*args, standalone_mode=False, **options))
-        except click.UsageError as error: _stop(f"Error: {error.format_message().rstrip('.')} (see {getattr(error.ctx, 'command_path', 'drum_qtuner')} --help)")
-        except click.ClickException as error: _stop(f"Error: {error.format_message()}")
-        except OSError as error: _stop(f"Error: {error.filename}: {error.strerror}" if error.filename else f"Error: {error}")
-        except ValueError as error: _stop(f"Error: {error}")
-        except click.Abort: _stop("Interrupted.", 130)
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **options)
+        try:
+            sys.exit(super().main(*args, standalone_mode=False, **options))
+        except click.UsageError as error:
+            _stop(
+                f"Error: {error.format_message().rstrip('.')} (see"
+                f" {getattr(error.ctx, 'command_path', 'drum_qtuner')} --help)"
+            )
+        except click.ClickException as error:
+            _stop(f"Error: {error.format_message()}")
+        except OSError as error:
+            _stop(
+                f"Error: {error.filename}: {error.strerror}"
+                if error.filename
+                else f"Error: {error}"
+            )
+        except ValueError as error:
+            _stop(f"Error: {error}")
+        except click.Abort:
+            _stop("Interrupted.", 130)
 
     def invoke(self, context):
         with warnings.catch_warnings():
@@ -52,28 +69,52 @@ class Commands(click.Group):
 @click.pass_context
 def main(context):
     "Teach a small network to drum, then tune it with deep reinforcement learning."
-    if context.invoked_subcommand is None: click.echo(context.get_help())
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 # %% ../nbs/13_cli.ipynb #429d7e11
 SPLITS = ("train", "validation", "test")
 
+
 def read_data(
-    source:str, # "auto", "download", "starter", "tfds" or a path, see `load_clips`
-)->dict: # {split: its `Clips`}
+    source: str,  # "auto", "download", "starter", "tfds" or a path, see `load_clips`
+) -> dict:  # {split: its `Clips`}
     "All clips of a data set by split."
     from drum_qtuner.preprocessing import load_clips
+
     clips = load_clips(source, split="all", verbose=False)
     data = {split: clips[clips.info["split"] == split] for split in SPLITS}
     for split in SPLITS:
-        if not len(data[split]): raise ValueError(f"{clips.source}: holds no clips in the split {split!r}, and all of {', '.join(SPLITS)} are needed")
+        if not len(data[split]):
+            raise ValueError(
+                f"{clips.source}: holds no clips in the split {split!r}, and all of"
+                f" {', '.join(SPLITS)} are needed"
+            )
     return data
 
 # %% ../nbs/13_cli.ipynb #4cdae113
-data_option = click.option("--data", "source", default="auto", show_default=True, metavar="SOURCE",
-    help="Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in DRUM_QTUNER_GROOVE, "
-         "else the official archive, else the starter corpus.")
-seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same result.")
-overwrite_option = click.option("--overwrite", is_flag=True, help="Write over files that are there already.")
+data_option = click.option(
+    "--data",
+    "source",
+    default="auto",
+    show_default=True,
+    metavar="SOURCE",
+    help=(
+        "Folder or zip in the layout of Groove, or download, starter, tfds. auto: the path in"
+        " DRUM_QTUNER_GROOVE, else the official archive, else the starter corpus."
+    ),
+)
+seed_option = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Same seed, same result.",
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Write over files that are there already."
+)
+
 
 @main.command("data")
 @data_option
@@ -86,95 +127,177 @@ def describe_data(source):
     clips = data["train"]
     click.echo(f"Data: {clips.source}.")
     for split, part in data.items():
-        click.echo(f"{split:>10}: {len(part):6,} clips of {part.info['id'].nunique():,} performances")
-    for reason, count in (clips.left_out or {}).items(): click.echo(f"  left out: {count:6,} windows {reason}")
+        click.echo(
+            f"{split:>10}: {len(part):6,} clips of {part.info['id'].nunique():,} performances"
+        )
+    for reason, count in (clips.left_out or {}).items():
+        click.echo(f"  left out: {count:6,} windows {reason}")
     styles = clips.info["style"].str.split("/").str[0].value_counts()
-    click.echo("Styles (training clips): " + ", ".join(f"{style} {count:,}" for style, count in styles.items()) + ".")
+    click.echo(
+        "Styles (training clips): "
+        + ", ".join(f"{style} {count:,}" for style, count in styles.items())
+        + "."
+    )
 
 # %% ../nbs/13_cli.ipynb #f5506c43
 def load_model(
-    name:str, # a name from `pretrained()`, or the path of a .safetensors file
-): # a model with `scores`
+    name: str,  # a name from `pretrained()`, or the path of a .safetensors file
+):  # a model with `scores`
     "A network that comes with the package, or one from a file."
     from drum_qtuner.note_cnn import load, load_pretrained
+
     return load(name) if name.endswith(".safetensors") else load_pretrained(name)
 
 # %% ../nbs/13_cli.ipynb #9598785a
 def check_free(
-    paths, # of files that are going to be written
-    overwrite:bool, # may they be there already?
+    paths,  # of files that are going to be written
+    overwrite: bool,  # may they be there already?
 ):
     "Raise a `ValueError` if a file would be written over that should not."
     there = [path for path in paths if path.exists()]
-    if there and not overwrite: raise ValueError(f"{there[0]} is there already: choose another place with --out, or say --overwrite")
+    if there and not overwrite:
+        raise ValueError(
+            f"{there[0]} is there already: choose another place with --out, or say --overwrite"
+        )
+
 
 def write_beats(
-    beats:list, # of `Beat`
-    folder, # where to
-    prefix:str="", # what the file names begin with
-    overwrite:bool=True, # write over files that are there already
-)->list: # the paths
+    beats: list,  # of `Beat`
+    folder,  # where to
+    prefix: str = "",  # what the file names begin with
+    overwrite: bool = True,  # write over files that are there already
+) -> list:  # the paths
     "Write beats as 01.mid, 02.mid and so on."
     paths = [Path(folder) / f"{prefix}{number:02}.mid" for number in range(1, len(beats) + 1)]
     check_free(paths, overwrite)
-    for beat, path in zip(beats, paths): beat.to_midi(path)
+    for beat, path in zip(beats, paths):
+        beat.to_midi(path)
     return paths
 
 # %% ../nbs/13_cli.ipynb #94d3b021
 @main.command("generate")
-@click.option("--model", default="note_cnn", show_default=True, help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.")
-@click.option("--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats.")
-@click.option("--out", default="beats", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the MIDI files.")
-@click.option("--decode", default="sample", show_default=True, type=click.Choice(["sample", "argmax"]),
-              help="sample: draw each step; argmax: always the best one, as the paper does with Q-networks.")
-@click.option("--temperature", default=1.0, show_default=True, help="For sampling: below 1 safer, above 1 wilder.")
-@click.option("--primer", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="MIDI file that every beat begins with.")
-@click.option("--primer-steps", default=16, show_default=True, type=click.IntRange(1), help="How many of its sixteenths.")
-@click.option("--steps", default=32, show_default=True, help="Length in sixteenths: 16 for each bar.")
+@click.option(
+    "--model",
+    default="note_cnn",
+    show_default=True,
+    help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.",
+)
+@click.option(
+    "--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats."
+)
+@click.option(
+    "--out",
+    default="beats",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the MIDI files.",
+)
+@click.option(
+    "--decode",
+    default="sample",
+    show_default=True,
+    type=click.Choice(["sample", "argmax"]),
+    help="sample: draw each step; argmax: always the best one, as the paper does with Q-networks.",
+)
+@click.option(
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    help="For sampling: below 1 safer, above 1 wilder.",
+)
+@click.option(
+    "--primer",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="MIDI file that every beat begins with.",
+)
+@click.option(
+    "--primer-steps",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many of its sixteenths.",
+)
+@click.option(
+    "--steps", default=32, show_default=True, help="Length in sixteenths: 16 for each bar."
+)
 @click.option("--bpm", default=120.0, show_default=True, help="Tempo in quarter notes a minute.")
 @seed_option
 @overwrite_option
-def generate_beats(model, n, out, decode, temperature, primer, primer_steps, steps, bpm, seed, overwrite):
+def generate_beats(
+    model, n, out, decode, temperature, primer, primer_steps, steps, bpm, seed, overwrite
+):
     """Write beats of a trained network as MIDI files.
 
     Example:  drum_qtuner generate --model dqn-0.1 --n 8 --out beats/
     """
     from drum_qtuner.beat import Beat
     from drum_qtuner.note_cnn import generate
+
     network = load_model(model)
     start = Beat.from_midi(primer).classes()[:primer_steps] if primer else None
     beats = generate(network, n, decode, temperature, start, steps, bpm, seed)
-    for path in write_beats(beats, out, f"{Path(model).stem if model.endswith('.safetensors') else model}-", overwrite): click.echo(path)
-    distinct, strokes = len({beat.classes().tobytes() for beat in beats}), sum((beat.velocity > 0).sum() for beat in beats)
-    click.echo(f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in each ({decode}, seed {seed}).")
+    for path in write_beats(
+        beats, out, f"{Path(model).stem if model.endswith('.safetensors') else model}-", overwrite
+    ):
+        click.echo(path)
+    distinct, strokes = (
+        len({beat.classes().tobytes() for beat in beats}),
+        sum((beat.velocity > 0).sum() for beat in beats),
+    )
+    click.echo(
+        f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes / n:.1f} strokes in"
+        f" each ({decode}, seed {seed})."
+    )
 
 # %% ../nbs/13_cli.ipynb #e8f799f5
 def short_names(
-    paths, # of folders or files
-)->dict: # {path: its own name, or the whole path where two have the same name}
+    paths,  # of folders or files
+) -> dict:  # {path: its own name, or the whole path where two have the same name}
     "Names that tell paths apart."
     paths = sorted(set(map(Path, paths)))
     short = len({path.name for path in paths}) == len(paths)
     return {path: path.name if short and path.name else path.as_posix() for path in paths}
 
+
 def read_folders(
-    files, # paths of MIDI files
-)->dict: # {short name of a folder: its beats}
+    files,  # paths of MIDI files
+) -> dict:  # {short name of a folder: its beats}
     "The beats in some MIDI files, by folder."
     from drum_qtuner.beat import Beat
+
     names = short_names(path.parent for path in files)
     folders = {name: [] for name in names.values()}
-    for path in files: folders[names[path.parent]].append(Beat.from_midi(path))
+    for path in files:
+        folders[names[path.parent]].append(Beat.from_midi(path))
     return folders
 
 # %% ../nbs/13_cli.ipynb #8ca61c14
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @data_option
-@click.option("--final", is_flag=True, help="Compare with test clips. Without it validation clips are used, for as long as you still choose.")
-@click.option("--poly", is_flag=True, help="Look at all drums of a step. Without it only at the loudest, in real clips too.")
-@click.option("--fast", is_flag=True, help="Leave out the two-sample test, which takes most of the time.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for panel.csv and panel.png.")
+@click.option(
+    "--final",
+    is_flag=True,
+    help=(
+        "Compare with test clips. Without it validation clips are used, for as long as you still"
+        " choose."
+    ),
+)
+@click.option(
+    "--poly",
+    is_flag=True,
+    help="Look at all drums of a step. Without it only at the loudest, in real clips too.",
+)
+@click.option(
+    "--fast", is_flag=True, help="Leave out the two-sample test, which takes most of the time."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for panel.csv and panel.png.",
+)
 @overwrite_option
 @seed_option
 def evaluate(files, source, final, poly, fast, out, overwrite, seed):
@@ -185,17 +308,23 @@ def evaluate(files, source, final, poly, fast, out, overwrite, seed):
     from drum_qtuner.beat import write_file
     from drum_qtuner.panel import evaluate, panel_table, plot_panel
     from drum_qtuner.preprocessing import load_clips
+
     paths = [Path(out) / name for name in ("panel.csv", "panel.png")] if out else []
     check_free(paths, overwrite)
     folders, clips = read_folders(files), load_clips(source, split="all", verbose=False)
     panel = evaluate(folders, clips, final=final, mono=not poly, fast=fast, seed=seed)
-    click.echo(f"Data: {clips.source}; {panel['beats'].iloc[0]} beats of each folder beside {'test' if final else 'validation'} clips.")
-    if not (panel["part"] == "two-sample").any(): click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
+    click.echo(
+        f"Data: {clips.source}; {panel['beats'].iloc[0]} beats of each folder beside"
+        f" {'test' if final else 'validation'} clips."
+    )
+    if not (panel["part"] == "two-sample").any():
+        click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
     click.echo(panel_table(panel).to_string())
     click.echo("± half of a 95% interval; * the interval does not touch that of real clips.")
     if out:
         plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
-        for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())): click.echo(write_file(path, data))
+        for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())):
+            click.echo(write_file(path, data))
 
 # %% ../nbs/13_cli.ipynb #48e0f7b1
 @main.group(invoke_without_command=True)
@@ -205,30 +334,75 @@ def listen(context):
 
     Example:  drum_qtuner listen page --model dqn-0.1 --out test.html
     """
-    if context.invoked_subcommand is None: click.echo(context.get_help())
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 # %% ../nbs/13_cli.ipynb #69101173
 class Numbers(click.ParamType):
     "A list of numbers like 0.01,0.1: each once, in ascending order."
+
     name = "numbers"
-    def __init__(self, kind, low, high): self.kind, self.low, self.high = kind, low, high
+
+    def __init__(self, kind, low, high):
+        self.kind, self.low, self.high = kind, low, high
+
     def convert(self, value, param, ctx):
-        try: numbers = sorted({self.kind(part) for part in value.split(",")})
-        except ValueError: self.fail(f"{value!r} is not a list of numbers like {self.low},{self.high}")
+        try:
+            numbers = sorted({self.kind(part) for part in value.split(",")})
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers like {self.low},{self.high}")
         wrong = [number for number in numbers if not self.low <= number <= self.high]
-        if wrong: self.fail(f"{wrong[0]} does not lie between {self.low} and {self.high}")
+        if wrong:
+            self.fail(f"{wrong[0]} does not lie between {self.low} and {self.high}")
         return numbers
 
 # %% ../nbs/13_cli.ipynb #44937156
-ENOUGH = 0.8 # share of classes that find a difference; what most planners ask for
+ENOUGH = 0.8  # share of classes that find a difference; what most planners ask for
+
 
 @listen.command("plan")
-@click.option("--difference", default=0.85, show_default=True, type=click.FloatRange(0, 10), help="In strength, the log odds: with 0.85, 70% prefer the better one.")
-@click.option("--raters", default="5,10,20,40", show_default=True, type=Numbers(int, 2, 1000), help="Numbers of listeners to try.")
-@click.option("--rounds", default="1,2", show_default=True, type=Numbers(int, 1, 10), help="How often each listener hears each pair of models.")
-@click.option("--models", default=6, show_default=True, type=click.IntRange(2, 30), help="In the test, the two anchors among them.")
-@click.option("--spread", default=0.5, show_default=True, type=click.FloatRange(0, 10), help="How much tastes differ, in strength.")
-@click.option("--classes", default=300, show_default=True, type=click.IntRange(1), help="Classes to simulate for each line; 300 are good to about 5%.")
+@click.option(
+    "--difference",
+    default=0.85,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="In strength, the log odds: with 0.85, 70% prefer the better one.",
+)
+@click.option(
+    "--raters",
+    default="5,10,20,40",
+    show_default=True,
+    type=Numbers(int, 2, 1000),
+    help="Numbers of listeners to try.",
+)
+@click.option(
+    "--rounds",
+    default="1,2",
+    show_default=True,
+    type=Numbers(int, 1, 10),
+    help="How often each listener hears each pair of models.",
+)
+@click.option(
+    "--models",
+    default=6,
+    show_default=True,
+    type=click.IntRange(2, 30),
+    help="In the test, the two anchors among them.",
+)
+@click.option(
+    "--spread",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="How much tastes differ, in strength.",
+)
+@click.option(
+    "--classes",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Classes to simulate for each line; 300 are good to about 5%.",
+)
 @seed_option
 def plan_test(difference, raters, rounds, models, spread, classes, seed):
     """How many listeners does it take to find a difference between two models?
@@ -238,62 +412,147 @@ def plan_test(difference, raters, rounds, models, spread, classes, seed):
     import math
     from drum_qtuner.listening import plan
     from tqdm import tqdm
-    if math.isnan(difference + spread): raise ValueError("difference and spread must be numbers, not nan")
+
+    if math.isnan(difference + spread):
+        raise ValueError("difference and spread must be numbers, not nan")
     pairs = models * (models - 1) // 2
-    designs = sorted(((n, k) for n in raters for k in rounds), key=lambda design: (math.prod(design), design))
-    found = [plan(difference, (n,), (k,), models, spread, classes, seed=seed).loc[n, k] for n, k in tqdm(designs, "Plan", delay=1)]
-    click.echo(f"Two models differ by {difference:g}: common taste prefers the better one {1 / (1 + math.exp(-difference)):.0%} of the time. How many classes find that out?")
+    designs = sorted(
+        ((n, k) for n in raters for k in rounds), key=lambda design: (math.prod(design), design)
+    )
+    found = [
+        plan(difference, (n,), (k,), models, spread, classes, seed=seed).loc[n, k]
+        for n, k in tqdm(designs, "Plan", delay=1)
+    ]
+    click.echo(
+        f"Two models differ by {difference:g}: common taste prefers the better one"
+        f" {1 / (1 + math.exp(-difference)):.0%} of the time. How many classes find that out?"
+    )
     click.echo("listeners  pairs each  comparisons  classes")
-    for (n, k), share in zip(designs, found): click.echo(f"{n:9}  {k * pairs:10}  {n * k * pairs:11}  {share:7.0%}")
-    enough = next((f"{n} listeners with {k * pairs} pairs each" for (n, k), share in zip(designs, found) if share >= ENOUGH), None)
-    click.echo(f"Enough for {ENOUGH:.0%} of classes: {enough or 'none of these; try more --raters or --rounds'}. "
-               f"Simulated: {classes} classes a line, 95% intervals, seed {seed}.")
+    for (n, k), share in zip(designs, found):
+        click.echo(f"{n:9}  {k * pairs:10}  {n * k * pairs:11}  {share:7.0%}")
+    enough = next(
+        (
+            f"{n} listeners with {k * pairs} pairs each"
+            for (n, k), share in zip(designs, found)
+            if share >= ENOUGH
+        ),
+        None,
+    )
+    click.echo(
+        f"Enough for {ENOUGH:.0%} of classes:"
+        f" {enough or 'none of these; try more --raters or --rounds'}. Simulated: {classes} classes"
+        f" a line, 95% intervals, seed {seed}."
+    )
 
 # %% ../nbs/13_cli.ipynb #36322014
 def read_players(
-    files, # paths of MIDI files
-    models, # names or paths as for `load_model`
-    n:int, # beats of a folder at most; if it has more, they are drawn
-    seed:int, # for the drawing
-)->dict: # {name: a network, or a list of `Beat`s}
+    files,  # paths of MIDI files
+    models,  # names or paths as for `load_model`
+    n: int,  # beats of a folder at most; if it has more, they are drawn
+    seed: int,  # for the drawing
+) -> dict:  # {name: a network, or a list of `Beat`s}
     "What a listening test compares: each folder of MIDI files, and each network."
     import numpy as np
     from drum_qtuner.listening import ANCHORS
-    folders, stems = read_folders(files), {model: Path(model.removesuffix(".safetensors")) for model in models}
+
+    folders, stems = (
+        read_folders(files),
+        {model: Path(model.removesuffix(".safetensors")) for model in models},
+    )
     names, rng = short_names(stems.values()), np.random.default_rng([seed, 3])
     taken = [*folders, *names.values(), *ANCHORS]
     for name in taken:
-        if taken.count(name) > 1: raise ValueError(f"{name} would be two players in this test (it has a {' and a '.join(ANCHORS)} of its own): rename a folder or a file")
+        if taken.count(name) > 1:
+            raise ValueError(
+                f"{name} would be two players in this test (it has a {' and a '.join(ANCHORS)} of"
+                " its own): rename a folder or a file"
+            )
     for name, beats in folders.items():
         odd = [beat.steps for beat in beats if beat.steps != 32]
-        if odd: raise ValueError(f"{name} has a beat of {odd[0]} steps, but in a listening test all have 32: its length would tell whose it is")
+        if odd:
+            raise ValueError(
+                f"{name} has a beat of {odd[0]} steps, but in a listening test all have 32: its"
+                " length would tell whose it is"
+            )
         folders[name] = [beats[i] for i in sorted(rng.permutation(len(beats))[:n])]
     return folders | {names[stem]: load_model(model) for model, stem in stems.items()}
 
 # %% ../nbs/13_cli.ipynb #20710670
 def tell_page(
-    test, # a `Design`
-    out, # where its page is
-    source:str, # of the clips
+    test,  # a `Design`
+    out,  # where its page is
+    source: str,  # of the clips
 ):
     "Say what a listening test is and what to do with it."
     number = [sum(beat["model"] == i for beat in test.beats) for i in range(len(test.models))]
-    trials, longest = len(test.sheets[0]), max(beat["steps"] * 15 / beat["bpm"] for beat in test.beats)
-    click.echo(f"Test {test.test}, beats of each: " + ", ".join(f"{_plain(name)} {n}" for name, n in zip(test.models, number)) + ".")
-    click.echo(f"human: validation clips of {_plain(source)}." + (" A program wrote them: here no drummer plays." if "starter corpus" in source else ""))
-    click.echo(f"A listener hears {trials - 1} pairs and one for practice: about {-int(-trials * (2 * longest + 10) // 60)} minutes.")
-    click.echo(f"Hand out {_plain(out)}. Keep {_plain(out.with_suffix('.key.json'))} to yourself: it says whose each beat is.")
+    trials, longest = (
+        len(test.sheets[0]),
+        max(beat["steps"] * 15 / beat["bpm"] for beat in test.beats),
+    )
+    click.echo(
+        f"Test {test.test}, beats of each: "
+        + ", ".join(f"{_plain(name)} {n}" for name, n in zip(test.models, number))
+        + "."
+    )
+    click.echo(
+        f"human: validation clips of {_plain(source)}."
+        + (" A program wrote them: here no drummer plays." if "starter corpus" in source else "")
+    )
+    click.echo(
+        f"A listener hears {trials - 1} pairs and one for practice: about"
+        f" {-int(-trials * (2 * longest + 10) // 60)} minutes."
+    )
+    click.echo(
+        f"Hand out {_plain(out)}. Keep {_plain(out.with_suffix('.key.json'))} to yourself: it says"
+        " whose each beat is."
+    )
 
 # %% ../nbs/13_cli.ipynb #2ac91274
 @listen.command("page")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", "models", multiple=True, metavar="NAME", help="A network that comes with the package, or a .safetensors file; its steps are drawn. As often as you like.")
-@click.option("--out", default="test.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path), help="The page; its key is written beside it.")
-@click.option("--beats", default=10, show_default=True, type=click.IntRange(1, 50), help="Beats of each model; a folder may have fewer.")
-@click.option("--rounds", default=1, show_default=True, type=click.IntRange(1, 10), help="How often a listener hears each pair of models.")
-@click.option("--repeats", type=click.IntRange(0), help="Pairs that come again, to see whether listeners agree with themselves.  [default: 3 if possible]")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help=(
+        "A network that comes with the package, or a .safetensors file; its steps are drawn. As"
+        " often as you like."
+    ),
+)
+@click.option(
+    "--out",
+    default="test.html",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page; its key is written beside it.",
+)
+@click.option(
+    "--beats",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 50),
+    help="Beats of each model; a folder may have fewer.",
+)
+@click.option(
+    "--rounds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 10),
+    help="How often a listener hears each pair of models.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(0),
+    help=(
+        "Pairs that come again, to see whether listeners agree with themselves.  [default: 3 if"
+        " possible]"
+    ),
+)
 @click.option("--ties", is_flag=True, help='Offer "no preference" as an answer.')
-@click.option("--bpm", default=100.0, show_default=True, help="Tempo of all beats in quarter notes a minute.")
+@click.option(
+    "--bpm", default=100.0, show_default=True, help="Tempo of all beats in quarter notes a minute."
+)
 @data_option
 @overwrite_option
 @seed_option
@@ -302,13 +561,21 @@ def make_page(files, models, out, beats, rounds, repeats, ties, bpm, source, ove
 
     Example:  drum_qtuner listen page first/*.mid second/*.mid --out test.html
     """
-    if not files and not models: raise click.UsageError("nothing to compare: give MIDI files, or --model", click.get_current_context())
-    if out.suffix != ".html": raise ValueError(f"{out}: the name of a page ends in .html")
+    if not files and not models:
+        raise click.UsageError(
+            "nothing to compare: give MIDI files, or --model", click.get_current_context()
+        )
+    if out.suffix != ".html":
+        raise ValueError(f"{out}: the name of a page ends in .html")
     check_free([out, out.with_suffix(".key.json")], overwrite)
     import numpy as np
     from drum_qtuner.listening import design, listening_page
     from drum_qtuner.preprocessing import load_clips
-    players, clips = read_players(files, models, beats, seed), load_clips(source, split="validation", verbose=False)
+
+    players, clips = (
+        read_players(files, models, beats, seed),
+        load_clips(source, split="validation", verbose=False),
+    )
     drummers = [clips[i] for i in np.random.default_rng([seed, 4]).permutation(len(clips))[:beats]]
     test = design(players, drummers, beats, rounds, repeats, ties, bpm, seed=seed)
     listening_page(test, out)
@@ -316,53 +583,97 @@ def make_page(files, models, out, beats, rounds, repeats, ties, bpm, source, ove
 
 # %% ../nbs/13_cli.ipynb #52ff611a
 def tell_rejected(
-    rejected, # second table of `pool`
-    most:int=20, # reasons that are told
+    rejected,  # second table of `pool`
+    most: int = 20,  # reasons that are told
 ):
     "Say what `pool` left out and why, in one line for each reason in each file."
     reasons = list(rejected.groupby(["file", "reason"], sort=False)["line"])
     for (file, reason), lines in reasons[:most]:
-        first = "all of it" if lines.iloc[0] == "all" else f"line {lines.iloc[0]}" + f" and {len(lines) - 1} more" * (len(lines) > 1)
+        first = (
+            "all of it"
+            if lines.iloc[0] == "all"
+            else f"line {lines.iloc[0]}" + f" and {len(lines) - 1} more" * (len(lines) > 1)
+        )
         click.echo(f"Left out: {_plain(file)}, {first}: {_plain(reason)}")
-    if len(reasons) > most: click.echo(f"Left out: more, for {len(reasons) - most} further reasons.")
+    if len(reasons) > most:
+        click.echo(f"Left out: more, for {len(reasons) - most} further reasons.")
+
 
 def results(
-    answers, # table of `pool`
-    against=None, # a model to which the others are compared; none: to the mean of all
-    seed:int=0, # of the bootstrap
-): # table, a row a model: compared, preferred, share; with two listeners or more also strength, low, high
+    answers,  # table of `pool`
+    against=None,  # a model to which the others are compared; none: to the mean of all
+    seed: int = 0,  # of the bootstrap
+):  # table, a row a model: compared, preferred, share; with two listeners or more also strength, low, high
     "What a class prefers, and how sure that is."
     from drum_qtuner.listening import counts, strengths
+
     listeners = answers.loc[answers["kind"] == "pair", "rater"].nunique()
-    return counts(answers).join(strengths(answers, against, seed=seed)) if listeners > 1 else counts(answers)
+    return (
+        counts(answers).join(strengths(answers, against, seed=seed))
+        if listeners > 1
+        else counts(answers)
+    )
 
 # %% ../nbs/13_cli.ipynb #820d009f
 def tell_results(
-    answers, # table of `pool`
-    table, # of `results`
-    against=None, # as for `results`
+    answers,  # table of `pool`
+    table,  # of `results`
+    against=None,  # as for `results`
 ):
     "Say what a class prefers, whether its listeners agree, and how consistent each of them is."
     from drum_qtuner.evaluation import preference_test
     from drum_qtuner.listening import agreement, consistency
-    def show(table, **formats): click.echo(table.rename(index=_plain).to_string(formatters=formats, float_format="{:.2f}".format, na_rep="-"))
+
+    def show(table, **formats):
+        click.echo(
+            table.rename(index=_plain).to_string(
+                formatters=formats, float_format="{:.2f}".format, na_rep="-"
+            )
+        )
+
     show(table, preferred="{:g}".format, share="{:.0%}".format)
-    if "strength" not in table: click.echo("No strengths: an interval needs at least two listeners, and only one has judged pairs.")
-    else: click.echo(f"strength: log odds (Bradley-Terry) beside {_plain(against or 'the mean of all')}; low, high: 95% interval.")
+    if "strength" not in table:
+        click.echo(
+            "No strengths: an interval needs at least two listeners, and only one has judged pairs."
+        )
+    else:
+        click.echo(
+            f"strength: log odds (Bradley-Terry) beside {_plain(against or 'the mean of all')};"
+            " low, high: 95% interval."
+        )
     test = preference_test(table["preferred"].to_dict())
-    click.echo(f"Chi-square as in the paper: {test.statistic:.2f}, p = {test.pvalue:.1g}."
-               + " It supposes that all were compared equally often, and they were not." * (table["compared"].nunique() > 1))
-    try: click.echo(f"Agreement of listeners with each other (Krippendorff's alpha; 0 chance, 1 unison): {agreement(answers):.2f}.")
-    except ValueError as error: click.echo(f"Whether listeners agree with each other is not known: {error}.")
-    click.echo("Consistency of each (who throws dice has repeats_same 0.5, circles 0.25, first 0.5, human_over_random 0.5):")
+    click.echo(
+        f"Chi-square as in the paper: {test.statistic:.2f}, p = {test.pvalue:.1g}."
+        + " It supposes that all were compared equally often, and they were not."
+        * (table["compared"].nunique() > 1)
+    )
+    try:
+        click.echo(
+            "Agreement of listeners with each other (Krippendorff's alpha; 0 chance, 1 unison):"
+            f" {agreement(answers):.2f}."
+        )
+    except ValueError as error:
+        click.echo(f"Whether listeners agree with each other is not known: {error}.")
+    click.echo(
+        "Consistency of each (who throws dice has repeats_same 0.5, circles 0.25, first 0.5,"
+        " human_over_random 0.5):"
+    )
     show(consistency(answers), pairs="{:.0f}".format)
 
 # %% ../nbs/13_cli.ipynb #1fafb000
 @listen.command("pool")
 @click.argument("key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--against", metavar="MODEL", help="Compare the strengths with this model's.  [default: with the mean of all]")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the results (.csv), a row for each model.")
+@click.option(
+    "--against",
+    metavar="MODEL",
+    help="Compare the strengths with this model's.  [default: with the mean of all]",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the results (.csv), a row for each model.",
+)
 @overwrite_option
 @seed_option
 def pool_answers(key, answers, against, out, overwrite, seed):
@@ -372,61 +683,92 @@ def pool_answers(key, answers, against, out, overwrite, seed):
 
     Example:  drum_qtuner listen pool test.key.json answers/ --out results.csv
     """
-    if out and out.suffix != ".csv": raise ValueError(f"{out}: the name of a table ends in .csv")
+    if out and out.suffix != ".csv":
+        raise ValueError(f"{out}: the name of a table ends in .csv")
     check_free([out] if out else [], overwrite)
     from drum_qtuner.beat import write_file
     from drum_qtuner.listening import load_key, pool
+
     test = load_key(key)
     answers, rejected = pool(answers, test, mix=True)
     tell_rejected(rejected)
     judged = answers[answers["kind"] == "pair"]
-    if judged.empty: raise ValueError(f"no pair of the test {test.test} has been judged, so there is nothing to count")
+    if judged.empty:
+        raise ValueError(
+            f"no pair of the test {test.test} has been judged, so there is nothing to count"
+        )
     robots = judged.loc[judged["simulated"], "rater"].unique()
-    if 0 < len(robots) < judged["rater"].nunique(): raise ValueError(f"{robots[0]} is simulated and others are not: pool people and programs apart")
-    click.echo(f"Test {test.test}: {len(judged)} pairs judged by {judged['rater'].nunique()} listener{'s' * (judged['rater'].nunique() > 1)}.")
-    if len(robots): click.echo("SIMULATED ANSWERS: a program gave them, no person. They say nothing about any beat.")
+    if 0 < len(robots) < judged["rater"].nunique():
+        raise ValueError(
+            f"{robots[0]} is simulated and others are not: pool people and programs apart"
+        )
+    click.echo(
+        f"Test {test.test}: {len(judged)} pairs judged by {judged['rater'].nunique()}"
+        f" listener{'s' * (judged['rater'].nunique() > 1)}."
+    )
+    if len(robots):
+        click.echo(
+            "SIMULATED ANSWERS: a program gave them, no person. They say nothing about any beat."
+        )
     table = results(answers, against, seed)
     tell_results(answers, table, against)
-    if out: click.echo(write_file(out, table.to_csv().encode()))
+    if out:
+        click.echo(write_file(out, table.to_csv().encode()))
 
 # %% ../nbs/13_cli.ipynb #3302ba26
 def fingerprint(
-    data:dict, # {split: `Clips`}
-)->str: # changes when any class of any clip changes
+    data: dict,  # {split: `Clips`}
+) -> str:  # changes when any class of any clip changes
     "A short name for the contents of a data set."
     digest = hashlib.sha256()
-    for split in SPLITS: digest.update(data[split].classes.tobytes() + split.encode())
+    for split in SPLITS:
+        digest.update(data[split].classes.tobytes() + split.encode())
     return f"{sum(map(len, data.values())):,} clips, fingerprint {digest.hexdigest()[:12]}"
 
+
 def kind_of_data(
-    data:dict, # {split: `Clips`}
-)->str: # "groove", "starter" or "other"
+    data: dict,  # {split: `Clips`}
+) -> str:  # "groove", "starter" or "other"
     "Which data set this is: Groove is known by its numbers of clips."
-    if [len(data[split]) for split in SPLITS] == [16_389, 2_039, 2_064]: return "groove"
+    if [len(data[split]) for split in SPLITS] == [16_389, 2_039, 2_064]:
+        return "groove"
     return "starter" if "starter corpus" in data["train"].source else "other"
 
+
 def claim_folder(
-    out, # the folder of a run
-    settings:dict, # what its results depend on
+    out,  # the folder of a run
+    settings: dict,  # what its results depend on
 ):
     "Make `out` the folder of a run with these settings, or raise a `ValueError` if it belongs to something else."
     from drum_qtuner.beat import write_file
+
     path = Path(out) / "settings.json"
     if path.exists():
-        try: held = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError: held = None
-        if not isinstance(held, dict): raise ValueError(f"{path}: damaged, so it cannot be known what {out} holds: choose another folder with --out")
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            held = None
+        if not isinstance(held, dict):
+            raise ValueError(
+                f"{path}: damaged, so it cannot be known what {out} holds: choose another folder"
+                " with --out"
+            )
         for name in settings:
             if held.get(name) != settings[name]:
-                raise ValueError(f"{out} holds a run with {name} = {held.get(name)}, not {settings[name]}: choose another folder with --out")
+                raise ValueError(
+                    f"{out} holds a run with {name} = {held.get(name)}, not {settings[name]}:"
+                    " choose another folder with --out"
+                )
     elif path.parent.exists() and any(path.parent.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run: choose another folder with --out")
-    else: write_file(path, json.dumps(settings, indent=2).encode())
+    else:
+        write_file(path, json.dumps(settings, indent=2).encode())
 
 # %% ../nbs/13_cli.ipynb #12c5cea1
 def model_path(out, name):
     "Where a run keeps the model `name`."
     return Path(out) / "models" / f"{name}.safetensors"
+
 
 def checkpoint_path(out, name):
     "Where an unfinished model is kept."
@@ -434,92 +776,160 @@ def checkpoint_path(out, name):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
-LICENCES = {"groove": "CC BY 4.0 (Gillick et al. 2019)", "starter": "Apache-2.0", "other": "not known"} # of the data
+
+LICENCES = {
+    "groove": "CC BY 4.0 (Gillick et al. 2019)",
+    "starter": "Apache-2.0",
+    "other": "not known",
+}  # of the data
+
 
 def learn_note_cnn(
-    out, # the folder of the run
-    data:dict, # {split: `Clips`}
-    settings:dict, # of the run
-): # the Note-CNN
+    out,  # the folder of the run
+    data: dict,  # {split: `Clips`}
+    settings: dict,  # of the run
+):  # the Note-CNN
     "Train the Note-CNN, or read it if it is there already."
     import torch
     from drum_qtuner.note_cnn import load, loss, save, train
+
     path, checkpoint = model_path(out, "note_cnn"), checkpoint_path(out, "note_cnn")
-    if path.exists(): return load(path)
-    model, history = train(data["train"], data["validation"], settings["note_cnn_clips"], seed=settings["seed"], checkpoint=checkpoint)
-    with torch.no_grad(): losses = [loss(model, data[split].classes).item() for split in ("validation", "test")]
-    about = {"name": data["train"].source, "clips": len(data["train"]), "licence": LICENCES[kind_of_data(data)]}
-    save(model, path, {"name": "note_cnn", "data": about, "settings": settings, "valid_loss": losses[0], "test_loss": losses[1],
-                       "history": history.to_dict("records")})
+    if path.exists():
+        return load(path)
+    model, history = train(
+        data["train"],
+        data["validation"],
+        settings["note_cnn_clips"],
+        seed=settings["seed"],
+        checkpoint=checkpoint,
+    )
+    with torch.no_grad():
+        losses = [loss(model, data[split].classes).item() for split in ("validation", "test")]
+    about = {
+        "name": data["train"].source,
+        "clips": len(data["train"]),
+        "licence": LICENCES[kind_of_data(data)],
+    }
+    save(
+        model,
+        path,
+        {
+            "name": "note_cnn",
+            "data": about,
+            "settings": settings,
+            "valid_loss": losses[0],
+            "test_loss": losses[1],
+            "history": history.to_dict("records"),
+        },
+    )
     checkpoint.unlink(missing_ok=True)
     return load(path)
 
 # %% ../nbs/13_cli.ipynb #7ed99f53
 def tune_one(
-    out, # the folder of the run
-    epsilon:float, # its exploration rate
-    settings:dict, # of the run
-    callback, # called every 1,000 iterations; whatever it raises ends the tuning
-)->str: # a sentence about the result
+    out,  # the folder of the run
+    epsilon: float,  # its exploration rate
+    settings: dict,  # of the run
+    callback,  # called every 1,000 iterations; whatever it raises ends the tuning
+) -> str:  # a sentence about the result
     "Tune one Q-network and write it."
     import numpy as np
     from drum_qtuner.beat import write_file
     from drum_qtuner.fast_tuning import fast_tune
     from drum_qtuner.note_cnn import load, save
+
     note_cnn, checkpoint = load(model_path(out, "note_cnn")), checkpoint_path(out, f"dqn-{epsilon}")
-    q, rewards = fast_tune(note_cnn, epsilon, settings["iterations"], settings["seed"], checkpoint=checkpoint, callback=callback, callback_every=1000)
+    q, rewards = fast_tune(
+        note_cnn,
+        epsilon,
+        settings["iterations"],
+        settings["seed"],
+        checkpoint=checkpoint,
+        callback=callback,
+        callback_every=1000,
+    )
     path = model_path(out, f"dqn-{epsilon}")
     np.savez_compressed(buffer := io.BytesIO(), rewards=rewards)
     write_file(path.with_suffix(".rewards.npz"), buffer.getvalue())
-    save(q, path, {"name": path.stem, "data": note_cnn.card["data"], "settings": {**settings, "epsilon": epsilon},
-                   "last_reward": float(rewards[-1000:].mean())})
+    save(
+        q,
+        path,
+        {
+            "name": path.stem,
+            "data": note_cnn.card["data"],
+            "settings": {**settings, "epsilon": epsilon},
+            "last_reward": float(rewards[-1000:].mean()),
+        },
+    )
     checkpoint.unlink(missing_ok=True)
-    return f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last {len(rewards[-1000:]):,} iterations."
+    return (
+        f"dqn-{epsilon}: reward {rewards[-1000:].mean():.2f} nats, mean of the last"
+        f" {len(rewards[-1000:]):,} iterations."
+    )
 
 # %% ../nbs/13_cli.ipynb #9e78dece
 def tune_all(
-    out, # the folder of the run
-    settings:dict, # of the run
+    out,  # the folder of the run
+    settings: dict,  # of the run
 ):
     "Tune the Q-networks that are not there yet, as many at once as there are processor cores."
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
     from joblib import cpu_count
     from tqdm import tqdm
+
     stopped = threading.Event()
+
     def go_on(iteration, q):
-        if stopped.is_set(): raise KeyboardInterrupt
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
     with ThreadPoolExecutor(cpu_count()) as pool:
-        running = {pool.submit(tune_one, out, epsilon, settings, go_on) for epsilon in settings["epsilons"]
-                   if not model_path(out, f"dqn-{epsilon}").exists()}
+        running = {
+            pool.submit(tune_one, out, epsilon, settings, go_on)
+            for epsilon in settings["epsilons"]
+            if not model_path(out, f"dqn-{epsilon}").exists()
+        }
         try:
             while running:
                 done, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                for job in done: tqdm.write(job.result())
-        finally: # after Ctrl-C or an error nobody wants the others any more
+                for job in done:
+                    tqdm.write(job.result())
+        finally:  # after Ctrl-C or an error nobody wants the others any more
             stopped.set()
-            for job in running: job.cancel()
+            for job in running:
+                job.cancel()
 
 # %% ../nbs/13_cli.ipynb #6eeb0142
 def make_beats(
-    models:dict, # {name: model}
-    seed:int, # for sampling
-)->dict: # {name: ten `Beat`s}
+    models: dict,  # {name: model}
+    seed: int,  # for sampling
+) -> dict:  # {name: ten `Beat`s}
     "The beats of a run: samples of every network, and all that greedy Q-networks can play."
     from drum_qtuner.evaluation import greedy_beats
     from drum_qtuner.note_cnn import generate
+
     greedy = {name: greedy_beats(model) for name, model in models.items() if name != "note_cnn"}
-    sampled = {name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed) for name, model in models.items()}
-    return dict(sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0])))
+    sampled = {
+        name if name == "note_cnn" else f"{name}-sampled": generate(model, 10, seed=seed)
+        for name, model in models.items()
+    }
+    return dict(
+        sorted((greedy | sampled).items(), key=lambda item: (item[0] != "note_cnn", item[0]))
+    )
 
 # %% ../nbs/13_cli.ipynb #741e1c17
 def make_figures(
-    history, # of the Note-CNN, as `train` gives it
-    rewards:dict, # {epsilon: reward log}
-)->dict: # {file name: matplotlib Figure}
+    history,  # of the Note-CNN, as `train` gives it
+    rewards: dict,  # {epsilon: reward log}
+) -> dict:  # {file name: matplotlib Figure}
     "The figures of a run."
     from drum_qtuner.evaluation import plot_preferences, plot_rewards
     from matplotlib.figure import Figure
-    figures = {name: Figure((8, 3.6), dpi=150, layout="constrained") for name in ("note-cnn", "figure-4", "figure-5")}
+
+    figures = {
+        name: Figure((8, 3.6), dpi=150, layout="constrained")
+        for name in ("note-cnn", "figure-4", "figure-5")
+    }
     learning, tuning, preference = (figure.subplots() for figure in figures.values())
     learning.plot(history["clips_shown"], history["train_loss"], label="training")
     learning.plot(history["clips_shown"], history["valid_loss"], label="validation")
@@ -527,132 +937,269 @@ def make_figures(
     learning.legend(frameon=False)
     plot_rewards(rewards, ax=tuning, window=min(1000, *map(len, rewards.values())))
     plot_preferences(ax=preference)
-    for figure in figures.values(): figure.axes[0].spines[["top", "right"]].set_visible(False)
+    for figure in figures.values():
+        figure.axes[0].spines[["top", "right"]].set_visible(False)
     return figures
 
 # %% ../nbs/13_cli.ipynb #ed53b574
 def make_table(
-    note_cnn, # the model that rewards
-    beats:dict, # {name of a model: its beats}
-    rewards:dict, # {epsilon: reward log}
-    test, # `Clips` for comparison
-)->tuple: # head and rows, as text
+    note_cnn,  # the model that rewards
+    beats: dict,  # {name of a model: its beats}
+    rewards: dict,  # {epsilon: reward log}
+    test,  # `Clips` for comparison
+) -> tuple:  # head and rows, as text
     "The numbers of a run."
     from drum_qtuner.beat import Beat
     from drum_qtuner.evaluation import describe, step_rewards
+
     played = {**beats, "test clips": [Beat.from_classes(row) for row in test.classes[:500]]}
     learning = {f"dqn-{epsilon}": f"{log[-1000:].mean():.2f}" for epsilon, log in rewards.items()}
-    rows = [[name, learning.get(name, ""), f"{step_rewards(note_cnn, played[name]).mean():.2f}", f"{row['distinct_last_bars']} of {row['beats']}",
-             f"{row['longest_run']:.1f}", f"{row['sounds_used']:.1f}", f"{row['rest_share']:.0%}", row["favourite"]]
-            for name, row in describe(played).iterrows()]
-    head = ["", "reward, learning", "reward, playing", "distinct second bars", "longest run", "sounds", "rests", "favourite"]
-    return head, [[cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)] for row in rows]
+    rows = [
+        [
+            name,
+            learning.get(name, ""),
+            f"{step_rewards(note_cnn, played[name]).mean():.2f}",
+            f"{row['distinct_last_bars']} of {row['beats']}",
+            f"{row['longest_run']:.1f}",
+            f"{row['sounds_used']:.1f}",
+            f"{row['rest_share']:.0%}",
+            row["favourite"],
+        ]
+        for name, row in describe(played).iterrows()
+    ]
+    head = [
+        "",
+        "reward, learning",
+        "reward, playing",
+        "distinct second bars",
+        "longest run",
+        "sounds",
+        "rests",
+        "favourite",
+    ]
+    return head, [
+        [cell.replace("-", "−") if i in (1, 2) else cell for i, cell in enumerate(row)]
+        for row in rows
+    ]
 
 # %% ../nbs/13_cli.ipynb #ff358762
 PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": [0.01, 0.05, 0.1, 0.3, 0.5]}
 BRIEF = {**PAPER, "iterations": 20_000}
 
+
 def compare_with_paper(
-    settings:dict, # of the run
-    data:dict, # {split: `Clips`}
-)->list: # rows: what, this run, the paper
+    settings: dict,  # of the run
+    data: dict,  # {split: `Clips`}
+) -> list:  # rows: what, this run, the paper
     "How the settings of a run differ from the paper's."
-    return [["data", data["train"].source, "Groove MIDI Dataset"],
-            ["training clips", f"{len(data['train']):,}", "16,389"],
-            ["clips shown to the Note-CNN", f"{settings['note_cnn_clips']:,}", f"{PAPER['note_cnn_clips']:,}"],
-            ["clips in each of its updates", "32", "1"],
-            ["iterations of each Q-network", f"{settings['iterations']:,}", f"{PAPER['iterations']:,}"],
-            ["exploration rates ε", ", ".join(map(str, settings["epsilons"])), ", ".join(map(str, PAPER["epsilons"]))],
-            ["reward", "log p(a|s), computed from logits", "log p(a|s); the authors' program takes the softmax twice"],
-            ["seed", str(settings["seed"]), "not given"]]
+    return [
+        ["data", data["train"].source, "Groove MIDI Dataset"],
+        ["training clips", f"{len(data['train']):,}", "16,389"],
+        [
+            "clips shown to the Note-CNN",
+            f"{settings['note_cnn_clips']:,}",
+            f"{PAPER['note_cnn_clips']:,}",
+        ],
+        ["clips in each of its updates", "32", "1"],
+        ["iterations of each Q-network", f"{settings['iterations']:,}", f"{PAPER['iterations']:,}"],
+        [
+            "exploration rates ε",
+            ", ".join(map(str, settings["epsilons"])),
+            ", ".join(map(str, PAPER["epsilons"])),
+        ],
+        [
+            "reward",
+            "log p(a|s), computed from logits",
+            "log p(a|s); the authors' program takes the softmax twice",
+        ],
+        ["seed", str(settings["seed"]), "not given"],
+    ]
 
 # %% ../nbs/13_cli.ipynb #72a37006
 def _data_uri(kind, data):
     "A link that contains what it links to."
     return f"data:{kind};base64,{b64encode(data).decode()}"
 
+
 def render_report(
-    **content, # what assets/report.html asks for
-)->str: # HTML
+    **content,  # what assets/report.html asks for
+) -> str:  # HTML
     "Fill the template of the report."
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from drum_qtuner.playback import player_script
-    environment = Environment(loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("report.html").render(version=drum_qtuner.__version__, script=player_script(), **content)
+
+    environment = Environment(
+        loader=PackageLoader("drum_qtuner", "assets"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        version=drum_qtuner.__version__, script=player_script(), **content
+    )
 
 # %% ../nbs/13_cli.ipynb #081c196b
 CAPTIONS = {
-    "note-cnn": ("How the Note-CNN learned", "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never saw. "
-                 "The weights of the best validation point are kept."),
-    "figure-4": ("Rewards of the Q-networks, Figure 4 of the paper", "Rolling mean of the reward log p(a|s) while learning, random actions included. Dashes: where the paper's curves end."),
-    "figure-5": ("The listening test, Figure 5 of the paper", "The counts that the paper published. Nobody has listened to this run yet: that is up to you."),
+    "note-cnn": (
+        "How the Note-CNN learned",
+        (
+            "Cross-entropy on steps 8 to 31, training clips and clips of performances that it never"
+            " saw. The weights of the best validation point are kept."
+        ),
+    ),
+    "figure-4": (
+        "Rewards of the Q-networks, Figure 4 of the paper",
+        (
+            "Rolling mean of the reward log p(a|s) while learning, random actions included. Dashes:"
+            " where the paper's curves end."
+        ),
+    ),
+    "figure-5": (
+        "The listening test, Figure 5 of the paper",
+        (
+            "The counts that the paper published. Nobody has listened to this run yet: that is up"
+            " to you."
+        ),
+    ),
 }
+
 
 def describe_model(name):
     "A sentence about the beats of a model, for the report."
-    if name == "note_cnn": return "The network that learned from the data, sampled: each step is drawn with the probability that it predicts."
-    if name.endswith("-sampled"): return "The same network, sampled: each step is drawn with a probability that grows with its value."
-    return f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten beats it can play, one for each first sound (the tenth is a rest)."
+    if name == "note_cnn":
+        return (
+            "The network that learned from the data, sampled: each step is drawn with the"
+            " probability that it predicts."
+        )
+    if name.endswith("-sampled"):
+        return (
+            "The same network, sampled: each step is drawn with a probability that grows with its"
+            " value."
+        )
+    return (
+        f"Tuned with ε = {name.removeprefix('dqn-')} and played greedily, as in the paper: the ten"
+        " beats it can play, one for each first sound (the tenth is a rest)."
+    )
 
 # %% ../nbs/13_cli.ipynb #f862fc24
 def write_report(
-    out, # the folder of the run
-    settings:dict, # of the run
-    data:dict, # {split: `Clips`}
-)->Path: # the report
+    out,  # the folder of the run
+    settings: dict,  # of the run
+    data: dict,  # {split: `Clips`}
+) -> Path:  # the report
     "Write beats, figures and the report of a run whose models are finished."
     import numpy as np, pandas as pd
     from drum_qtuner.beat import write_file
     from drum_qtuner.note_cnn import load
     from drum_qtuner.playback import player
+
     names = ["note_cnn", *(f"dqn-{epsilon}" for epsilon in settings["epsilons"])]
     models = {name: load(model_path(out, name)) for name in names}
-    rewards = {epsilon: np.load(model_path(out, f"dqn-{epsilon}").with_suffix(".rewards.npz"))["rewards"] for epsilon in settings["epsilons"]}
+    rewards = {
+        epsilon: np.load(model_path(out, f"dqn-{epsilon}").with_suffix(".rewards.npz"))["rewards"]
+        for epsilon in settings["epsilons"]
+    }
     figures, shown = make_figures(pd.DataFrame(models["note_cnn"].card["history"]), rewards), []
     for name, figure in figures.items():
         figure.savefig(buffer := io.BytesIO(), format="png")
         image = write_file(Path(out) / "figures" / f"{name}.png", buffer.getvalue()).read_bytes()
-        shown.append({"title": CAPTIONS[name][0], "text": CAPTIONS[name][1], "image": _data_uri("image/png", image)})
+        shown.append(
+            {
+                "title": CAPTIONS[name][0],
+                "text": CAPTIONS[name][1],
+                "image": _data_uri("image/png", image),
+            }
+        )
     beats, players = make_beats(models, settings["seed"]), []
     for name, played in beats.items():
         paths = write_beats(played, Path(out) / "beats" / name)
         named = [(f"{name}-{path.stem}", beat) for beat, path in zip(played, paths)]
-        first, more = (player(dict(part)).html(script=False) if part else "" for part in (named[:4], named[4:]))
-        players.append({"name": name, "text": describe_model(name), "first": first, "more": more, "hidden": len(named[4:])})
+        first, more = (
+            player(dict(part)).html(script=False) if part else "" for part in (named[:4], named[4:])
+        )
+        players.append(
+            {
+                "name": name,
+                "text": describe_model(name),
+                "first": first,
+                "more": more,
+                "hidden": len(named[4:]),
+            }
+        )
     head, rows = make_table(models["note_cnn"], beats, rewards, data["test"])
-    page = render_report(name=Path(out).name, source=data["train"].source, kind=kind_of_data(data), models=players, figures=shown,
-                         head=head, rows=rows, card=models["note_cnn"].card, settings=compare_with_paper(settings, data),
-                         brief=settings["iterations"] < PAPER["iterations"])
+    page = render_report(
+        name=Path(out).name,
+        source=data["train"].source,
+        kind=kind_of_data(data),
+        models=players,
+        figures=shown,
+        head=head,
+        rows=rows,
+        card=models["note_cnn"].card,
+        settings=compare_with_paper(settings, data),
+        brief=settings["iterations"] < PAPER["iterations"],
+    )
     return write_file(Path(out) / "report.html", page.encode())
 
 # %% ../nbs/13_cli.ipynb #1ec140a7
 def default_folder(
-    data:dict, # {split: `Clips`}
-    seed:int, # of the run
-    brief:bool, # with fewer iterations than the paper?
-)->Path: # a folder in runs/
+    data: dict,  # {split: `Clips`}
+    seed: int,  # of the run
+    brief: bool,  # with fewer iterations than the paper?
+) -> Path:  # a folder in runs/
     "Where a run goes that was not told where: a folder for each kind of data and seed."
     kind = kind_of_data(data)
-    if kind == "other": kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip("-.")
+    if kind == "other":
+        kind = "".join(c if c.isalnum() or c in "-_." else "-" for c in data["train"].source).strip(
+            "-."
+        )
     return Path("runs") / f"{kind}-seed{seed}{'-brief' if brief else ''}"
 
 # %% ../nbs/13_cli.ipynb #448cafb6
 def minutes(
-    settings:dict, # of the run
-    cores:int=2, # processor cores
-)->int: # rounded up
+    settings: dict,  # of the run
+    cores: int = 2,  # processor cores
+) -> int:  # rounded up
     "About how long a run takes on an ordinary laptop."
     rounds = -(-len(settings["epsilons"]) // cores)
-    return -int(-(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30) // 60)
+    return -int(
+        -(settings["note_cnn_clips"] * 0.3e-3 + rounds * settings["iterations"] * 0.04e-3 + 30)
+        // 60
+    )
 
 # %% ../nbs/13_cli.ipynb #579e905a
 @main.command()
 @data_option
-@click.option("--epsilons", type=Numbers(float, 0, 1), default="0.01,0.05,0.1,0.3,0.5", show_default=True, help="Exploration rates, a Q-network for each.")
-@click.option("--iterations", type=click.IntRange(1), help=f"Iterations of each Q-network.  [default: {PAPER['iterations']}]")
-@click.option("--note-cnn-clips", type=click.IntRange(1), default=PAPER["note_cnn_clips"], show_default=True, help="Clips shown to the Note-CNN.")
-@click.option("--full/--brief", "full", default=None, help=f"The paper's {PAPER['iterations']} iterations, which is the default, or {BRIEF['iterations']}.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.  [default: runs/<data>-seed<seed>]")
+@click.option(
+    "--epsilons",
+    type=Numbers(float, 0, 1),
+    default="0.01,0.05,0.1,0.3,0.5",
+    show_default=True,
+    help="Exploration rates, a Q-network for each.",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    help=f"Iterations of each Q-network.  [default: {PAPER['iterations']}]",
+)
+@click.option(
+    "--note-cnn-clips",
+    type=click.IntRange(1),
+    default=PAPER["note_cnn_clips"],
+    show_default=True,
+    help="Clips shown to the Note-CNN.",
+)
+@click.option(
+    "--full/--brief",
+    "full",
+    default=None,
+    help=(
+        f"The paper's {PAPER['iterations']} iterations, which is the default, or"
+        f" {BRIEF['iterations']}."
+    ),
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results.  [default: runs/<data>-seed<seed>]",
+)
 @seed_option
 def run(source, epsilons, iterations, note_cnn_clips, full, out, seed):
     """The whole path: data, Note-CNN, tuned Q-networks, beats, figures and a report.
@@ -661,23 +1208,46 @@ def run(source, epsilons, iterations, note_cnn_clips, full, out, seed):
 
     Example:  drum_qtuner run --data starter --seed 1 --out runs/one
     """
-    if full is not None and iterations: raise click.UsageError("--full or --brief and --iterations exclude each other", click.get_current_context())
+    if full is not None and iterations:
+        raise click.UsageError(
+            "--full or --brief and --iterations exclude each other", click.get_current_context()
+        )
     data = read_data(source)
     source = data["train"].source
-    settings = {"data": fingerprint(data), "seed": seed, "note_cnn_clips": note_cnn_clips, "epsilons": epsilons,
-                "iterations": iterations or (BRIEF if full is False else PAPER)["iterations"], "version": drum_qtuner.__version__}
+    settings = {
+        "data": fingerprint(data),
+        "seed": seed,
+        "note_cnn_clips": note_cnn_clips,
+        "epsilons": epsilons,
+        "iterations": iterations or (BRIEF if full is False else PAPER)["iterations"],
+        "version": drum_qtuner.__version__,
+    }
     out = out or default_folder(data, seed, settings["iterations"] < PAPER["iterations"])
     claim_folder(out, settings)
     click.echo(f"Data: {len(data['train']):,} training clips from {source}.")
-    click.echo(f"Note-CNN on {note_cnn_clips:,} clips, {len(epsilons)} Q-networks of {settings['iterations']:,} iterations; "
-               f"about {minutes(settings)} min on two cores. Results go to {out}.")
-    if settings["iterations"] < PAPER["iterations"]: click.echo("The paper tuned for 500,000 iterations: that is --full, the default.")
+    click.echo(
+        f"Note-CNN on {note_cnn_clips:,} clips, {len(epsilons)} Q-networks of"
+        f" {settings['iterations']:,} iterations; about {minutes(settings)} min on two cores."
+        f" Results go to {out}."
+    )
+    if settings["iterations"] < PAPER["iterations"]:
+        click.echo("The paper tuned for 500,000 iterations: that is --full, the default.")
     try:
         card = learn_note_cnn(out, data, settings).card
-        click.echo(f"note_cnn: loss {card['valid_loss']:.3f} nats a step on validation clips, {card['test_loss']:.3f} on test clips.")
+        click.echo(
+            f"note_cnn: loss {card['valid_loss']:.3f} nats a step on validation clips,"
+            f" {card['test_loss']:.3f} on test clips."
+        )
         tune_all(out, settings)
         report = Path(out) / "report.html"
-        if not report.exists(): write_report(out, settings, data) # it is written last, so beats and figures are there too
-    except KeyboardInterrupt: _stop(f"Interrupted. What is finished is kept in {out}; the same command goes on from there.", 130)
+        if not report.exists():
+            write_report(
+                out, settings, data
+            )  # it is written last, so beats and figures are there too
+    except KeyboardInterrupt:
+        _stop(
+            f"Interrupted. What is finished is kept in {out}; the same command goes on from there.",
+            130,
+        )
     shutil.rmtree(Path(out) / "checkpoints", ignore_errors=True)
     click.echo(f"Done. Open {report} in a browser; the beats are in {out / 'beats'}.")

@@ -14,94 +14,127 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from .note_cnn import (
-    WEIGHTS, Listener, NoteCNN, adam_state, load_checkpoint, new_network, one_thread, save_checkpoint, set_adam_state, states, weights)
+from drum_qtuner.note_cnn import (
+    WEIGHTS,
+    Listener,
+    NoteCNN,
+    adam_state,
+    load_checkpoint,
+    new_network,
+    one_thread,
+    save_checkpoint,
+    set_adam_state,
+    states,
+    weights,
+)
 
 # %% ../nbs/04_dqn_tuning.ipynb #25b21c93
-LOG_SMALLEST = -149 * math.log(2) # of the smallest number above 0 in float32
+LOG_SMALLEST = -149 * math.log(2)  # of the smallest number above 0 in float32
+
 
 @torch.no_grad()
 def log_probability(
-    note_cnn, # the frozen Note-CNN
-    sequence:torch.Tensor, # long (batch, t): the state
-    action:torch.Tensor, # long (batch,)
-)->torch.Tensor: # float (batch,): the reward, at most 0
+    note_cnn,  # the frozen Note-CNN
+    sequence: torch.Tensor,  # long (batch, t): the state
+    action: torch.Tensor,  # long (batch,)
+) -> torch.Tensor:  # float (batch,): the reward, at most 0
     "r(s, a) = log p(a|s), from logits (section 3.4)."
     return F.log_softmax(note_cnn.scores(sequence), 1).gather(1, action[:, None])[:, 0]
 
 # %% ../nbs/04_dqn_tuning.ipynb #1a288d82
 class QNetwork(NoteCNN):
     "Q(s, a): the Note-CNN's layers with a scalar output, for the state with the action appended (section 4)."
-    def __init__(self, **sizes): super().__init__(**sizes, outputs=1)
 
-    def scores(self,
-        prefix:torch.Tensor, # long (batch, t): the states
-    )->torch.Tensor: # float (batch, classes): Q(s, a) of every action
+    def __init__(self, **sizes):
+        super().__init__(**sizes, outputs=1)
+
+    def scores(
+        self,
+        prefix: torch.Tensor,  # long (batch, t): the states
+    ) -> torch.Tensor:  # float (batch, classes): Q(s, a) of every action
         "The value of each next step."
-        older = states(prefix, self.classes, self.steps)[:, None, :, 1:].expand(-1, self.classes, -1, -1)
+        older = states(prefix, self.classes, self.steps)[:, None, :, 1:].expand(
+            -1, self.classes, -1, -1
+        )
         newest = torch.eye(self.classes)[None, :, :, None].expand(len(prefix), -1, -1, -1)
-        candidates = torch.cat([older, newest], 3) # (batch, actions, classes, steps): every action appended
+        candidates = torch.cat(
+            [older, newest], 3
+        )  # (batch, actions, classes, steps): every action appended
         return self(candidates.flatten(0, 1)).view(len(prefix), self.classes)
 
     def listener(self, n):
         "A fast `scores` for generation."
         return QListener(self, n) if type(self).scores is QNetwork.scores else self.scores
 
+
 class QListener(Listener):
     "What a Q-network has heard of `n` beats: the ten actions differ in one column of one pattern."
+
     def __call__(self, prefix):
         self.hear(prefix)
-        newest = F.relu(self.pattern(prefix, room=1)[:, None] + self.columns[-self.model.classes - 1:-1])
-        shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[:, 1, None]
-        return self.model.output(F.relu(shared + newest @ self.linear[:, :shared.shape[2]]))[..., 0]
+        newest = F.relu(
+            self.pattern(prefix, room=1)[:, None] + self.columns[-self.model.classes - 1 : -1]
+        )
+        shared = torch.cat([self.hidden, self.model.linear.bias.expand(len(prefix), 1, -1)], 1)[
+            :, 1, None
+        ]
+        return self.model.output(F.relu(shared + newest @ self.linear[:, : shared.shape[2]]))[
+            ..., 0
+        ]
 
 # %% ../nbs/04_dqn_tuning.ipynb #b18a0b45
 def new_q_network(
-    note_cnn, # the trained Note-CNN
-    seed:int=0, # of the output layer
-    output_layer:str="fresh", # "fresh": torch's random initial weights; "zero"
-    start:str="note_cnn", # the other layers: "note_cnn": its weights; "random": torch's
-)->QNetwork: # that shares no memory with the Note-CNN
+    note_cnn,  # the trained Note-CNN
+    seed: int = 0,  # of the output layer
+    output_layer: str = "fresh",  # "fresh": torch's random initial weights; "zero"
+    start: str = "note_cnn",  # the other layers: "note_cnn": its weights; "random": torch's
+) -> QNetwork:  # that shares no memory with the Note-CNN
     "A Q-network with the Note-CNN's convolution and linear layer (section 4)."
-    if output_layer not in ("fresh", "zero"): raise ValueError(f"output_layer must be 'fresh' or 'zero', not {output_layer!r}")
-    if start not in ("note_cnn", "random"): raise ValueError(f"start must be 'note_cnn' or 'random', not {start!r}")
+    if output_layer not in ("fresh", "zero"):
+        raise ValueError(f"output_layer must be 'fresh' or 'zero', not {output_layer!r}")
+    if start not in ("note_cnn", "random"):
+        raise ValueError(f"start must be 'note_cnn' or 'random', not {start!r}")
     q = new_network(QNetwork, seed, **note_cnn.sizes)
     if start == "note_cnn":
         q.conv.load_state_dict(note_cnn.conv.state_dict())
         q.linear.load_state_dict(note_cnn.linear.state_dict())
     if output_layer == "zero":
-        for parameter in q.output.parameters(): nn.init.zeros_(parameter)
+        for parameter in q.output.parameters():
+            nn.init.zeros_(parameter)
     return q
 
 # %% ../nbs/04_dqn_tuning.ipynb #64671197
 @torch.no_grad()
 def bellman_target(
-    reward:torch.Tensor, # float (batch,)
-    next_sequence:torch.Tensor, # long (batch, t + 1): the states that follow
-    target, # the target network
-    gamma:float=0.5, # discount
-    final:bool=False, # the beat ends here, so nothing follows
-)->torch.Tensor: # float (batch,): what Q(s, a) should be
+    reward: torch.Tensor,  # float (batch,)
+    next_sequence: torch.Tensor,  # long (batch, t + 1): the states that follow
+    target,  # the target network
+    gamma: float = 0.5,  # discount
+    final: bool = False,  # the beat ends here, so nothing follows
+) -> torch.Tensor:  # float (batch,): what Q(s, a) should be
     "Reward plus discounted value of the best next action (equation 1)."
     return reward if final else reward + gamma * target.scores(next_sequence).max(1).values
 
 # %% ../nbs/04_dqn_tuning.ipynb #e068d80b
 @torch.no_grad()
 def soft_update(
-    target, # network that follows
-    q, # network that is followed
-    eta:float=0.01, # how much of the way
+    target,  # network that follows
+    q,  # network that is followed
+    eta: float = 0.01,  # how much of the way
 ):
     "target <- (1 - eta) target + eta q, for every weight (section 4.3)."
-    for slow, fast in zip(target.parameters(), q.parameters()): slow.lerp_(fast, eta)
+    for slow, fast in zip(target.parameters(), q.parameters()):
+        slow.lerp_(fast, eta)
 
 # %% ../nbs/04_dqn_tuning.ipynb #61db612c
 def exploration(
-    iterations:int, # how many actions
-    epsilon:float, # share of random ones
-    classes:int, # how many actions there are
-    seed:int, # same seed, same actions
-)->np.ndarray: # int64 (iterations + 1,): the step that primes, then -1 (greedy) or a random action
+    iterations: int,  # how many actions
+    epsilon: float,  # share of random ones
+    classes: int,  # how many actions there are
+    seed: int,  # same seed, same actions
+) -> (
+    np.ndarray
+):  # int64 (iterations + 1,): the step that primes, then -1 (greedy) or a random action
     "The random decisions of a whole run."
     coins, actions = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
     random = actions.integers(classes, size=iterations + 1)
@@ -111,11 +144,11 @@ def exploration(
 
 # %% ../nbs/04_dqn_tuning.ipynb #f7262a61
 def update(
-    q, # the Q-network
-    optimizer, # of its parameters
-    next_sequence:torch.Tensor, # long (batch, t + 1): states with the actions taken appended
-    y:torch.Tensor, # float (batch,): targets
-)->float: # the loss before the update
+    q,  # the Q-network
+    optimizer,  # of its parameters
+    next_sequence: torch.Tensor,  # long (batch, t + 1): states with the actions taken appended
+    y: torch.Tensor,  # float (batch,): targets
+) -> float:  # the loss before the update
     "One step of gradient descent on (y - Q(s, a))^2 (equation 1)."
     loss = (y - q(states(next_sequence, q.classes, q.steps))[:, 0]).pow(2).mean()
     optimizer.zero_grad()
@@ -128,86 +161,124 @@ def update(
 def flushed_denormals():
     "Treat numbers too small for a normal float as zero: Adam's decaying averages would slow the CPU down tenfold."
     torch.set_flush_denormal(True)
-    try: yield
-    finally: torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
 
 @torch.no_grad()
-def _greedy(q, sequence): return q.scores(sequence).argmax(1)
+def _greedy(q, sequence):
+    return q.scores(sequence).argmax(1)
 
-CHECKPOINT_EVERY = 5_000 # iterations
+
+CHECKPOINT_EVERY = 5_000  # iterations
+
 
 def _save(checkpoint, settings, q, target, optimizer, sequence, rewards, done):
-    parts = dict(q=weights(q), target=weights(target), adam=adam_state(optimizer),
-                 run=dict(sequence=sequence, rewards=torch.from_numpy(rewards)))
+    parts = dict(
+        q=weights(q),
+        target=weights(target),
+        adam=adam_state(optimizer),
+        run=dict(sequence=sequence, rewards=torch.from_numpy(rewards)),
+    )
     save_checkpoint(checkpoint, settings, parts, done=done)
+
 
 def _restore(parts, facts, q, target, optimizer):
     "Put a checkpoint back; gives what the loop needs to go on."
-    q.load_state_dict(parts["q"]); target.load_state_dict(parts["target"]); set_adam_state(optimizer, parts["adam"])
+    q.load_state_dict(parts["q"])
+    target.load_state_dict(parts["target"])
+    set_adam_state(optimizer, parts["adam"])
     return parts["run"]["sequence"], parts["run"]["rewards"].numpy().copy(), facts["done"]
 
 # %% ../nbs/04_dqn_tuning.ipynb #a0f257fa
 @dataclass(frozen=True)
 class Settings:
     "What a tuning depends on besides the Note-CNN (section 4.3)."
-    epsilon:float=0.1 # share of random actions
-    iterations:int=500_000 # updates
-    seed:int=0 # of exploration and output layer
-    gamma:float=0.5 # discount
-    learning_rate:float=1e-3 # of Adam
-    eta:float=0.01 # how far the target network follows
-    target_every:int=10 # how often it does
-    episode_steps:int=None # steps of a beat, after which a new one begins; none: one endless beat
-    output_layer:str="fresh" # or "zero", see `new_q_network`
-    start:str="note_cnn" # or "random", see `new_q_network`
-    log_zero:float=None # reward where float32 can hold no p but 0 (the authors' code: log 1e-8); none: log p as it is
+
+    epsilon: float = 0.1  # share of random actions
+    iterations: int = 500_000  # updates
+    seed: int = 0  # of exploration and output layer
+    gamma: float = 0.5  # discount
+    learning_rate: float = 1e-3  # of Adam
+    eta: float = 0.01  # how far the target network follows
+    target_every: int = 10  # how often it does
+    episode_steps: int = None  # steps of a beat, then a new one begins; none: one endless beat
+    output_layer: str = "fresh"  # or "zero", see `new_q_network`
+    start: str = "note_cnn"  # or "random", see `new_q_network`
+    log_zero: float = None  # reward where float32 can hold no p but 0 (the authors' code: log 1e-8); none: log p as it is
 
     def __post_init__(self):
         if not (0 <= self.epsilon <= 1 and 0 <= self.gamma < 1 and 0 < self.eta <= 1):
-            raise ValueError(f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {self.epsilon}, {self.eta}, {self.gamma}")
-        if self.iterations < 1 or self.target_every < 1: raise ValueError(f"iterations and target_every must be at least 1, not {self.iterations}, {self.target_every}")
-        if self.episode_steps is not None and self.episode_steps < 2: raise ValueError(f"an episode has at least 2 steps, not {self.episode_steps}")
+            raise ValueError(
+                f"epsilon and eta lie in 0..1, gamma in 0..1 without 1; not {self.epsilon},"
+                f" {self.eta}, {self.gamma}"
+            )
+        if self.iterations < 1 or self.target_every < 1:
+            raise ValueError(
+                f"iterations and target_every must be at least 1, not {self.iterations},"
+                f" {self.target_every}"
+            )
+        if self.episode_steps is not None and self.episode_steps < 2:
+            raise ValueError(f"an episode has at least 2 steps, not {self.episode_steps}")
 
 # %% ../nbs/04_dqn_tuning.ipynb #0c75f480
 def tune(
-    note_cnn, # frozen: the reward, and the weights to begin with
-    epsilon:float=0.1, # share of random actions
-    iterations:int=500_000, # updates
-    seed:int=0, # of exploration and output layer
-    checkpoint=None, # a file to resume from, written every `CHECKPOINT_EVERY` iterations; it is still there at the end
-    callback=None, # called as callback(iteration, q) after each update
-    **kwargs, # the others of `Settings`
-)->tuple[QNetwork, np.ndarray]: # the tuned network; the reward of every iteration, float32 (iterations,)
+    note_cnn,  # frozen: the reward, and the weights to begin with
+    epsilon: float = 0.1,  # share of random actions
+    iterations: int = 500_000,  # updates
+    seed: int = 0,  # of exploration and output layer
+    checkpoint=None,  # a file to resume from, written every `CHECKPOINT_EVERY` iterations; it is still there at the end
+    callback=None,  # called as callback(iteration, q) after each update
+    **kwargs,  # the others of `Settings`
+) -> tuple[
+    QNetwork, np.ndarray
+]:  # the tuned network; the reward of every iteration, float32 (iterations,)
     "Deep Q-learning exactly as in section 4.3."
     from tqdm import tqdm
+
     s = Settings(epsilon, iterations, seed, **kwargs)
     q = new_q_network(note_cnn, seed, s.output_layer, s.start)
     target = copy.deepcopy(q)
     optimizer = torch.optim.Adam(q.parameters(), s.learning_rate, fused=True)
     choices = exploration(iterations, epsilon, q.classes, seed)
     sequence, rewards, done = torch.tensor([[choices[0]]]), np.zeros(iterations, np.float32), 0
-    if saved := load_checkpoint(checkpoint, asdict(s)): sequence, rewards, done = _restore(*saved, q, target, optimizer)
+    if saved := load_checkpoint(checkpoint, asdict(s)):
+        sequence, rewards, done = _restore(*saved, q, target, optimizer)
     with one_thread(), flushed_denormals():
-        for i in tqdm(range(done, iterations), desc=f"epsilon {epsilon:g}", total=iterations, initial=done, leave=False):
+        for i in tqdm(
+            range(done, iterations),
+            desc=f"epsilon {epsilon:g}",
+            total=iterations,
+            initial=done,
+            leave=False,
+        ):
             choice = torch.tensor([choices[i + 1]]) if choices[i + 1] >= 0 else _greedy(q, sequence)
             reward = log_probability(note_cnn, sequence, choice)
-            if s.log_zero is not None and reward < LOG_SMALLEST: reward = torch.tensor([s.log_zero])
-            sequence = torch.cat([sequence, choice[:, None]], 1)[:, -q.steps:]
+            if s.log_zero is not None and reward < LOG_SMALLEST:
+                reward = torch.tensor([s.log_zero])
+            sequence = torch.cat([sequence, choice[:, None]], 1)[:, -q.steps :]
             final = s.episode_steps is not None and sequence.shape[1] == s.episode_steps
             update(q, optimizer, sequence, bellman_target(reward, sequence, target, s.gamma, final))
             rewards[i] = reward
-            if (i + 1) % s.target_every == 0: soft_update(target, q, s.eta)
-            if final: sequence = torch.tensor([[np.random.default_rng([seed, 2, i]).integers(q.classes)]])
-            if callback is not None: callback(i + 1, q)
+            if (i + 1) % s.target_every == 0:
+                soft_update(target, q, s.eta)
+            if final:
+                sequence = torch.tensor([[np.random.default_rng([seed, 2, i]).integers(q.classes)]])
+            if callback is not None:
+                callback(i + 1, q)
             if (i + 1) % CHECKPOINT_EVERY == 0 or i + 1 == iterations:
                 _save(checkpoint, asdict(s), q, target, optimizer, sequence, rewards, i + 1)
     return q.eval(), rewards
 
 # %% ../nbs/04_dqn_tuning.ipynb #df1e7c65
 def load_rewards(
-    name:str, # such as "dqn-0.1"
-)->np.ndarray: # float32 (500_000,): the reward of every iteration
+    name: str,  # such as "dqn-0.1"
+) -> np.ndarray:  # float32 (500_000,): the reward of every iteration
     "The reward log of a tuned network that comes with the package."
     path = WEIGHTS / f"{name}.rewards.npz"
-    if not path.is_file(): raise ValueError(f"there is no reward log of {name!r}")
-    with np.load(path, allow_pickle=False) as log: return log["rewards"]
+    if not path.is_file():
+        raise ValueError(f"there is no reward log of {name!r}")
+    with np.load(path, allow_pickle=False) as log:
+        return log["rewards"]

@@ -21,85 +21,120 @@ from .fast_tuning import fast_tune
 
 # %% ../nbs/06_evaluation.ipynb #b868ad48
 def rolling_mean(
-    rewards, # (n,) one reward an iteration
-    window:int=1000, # how many rewards each mean is taken over
-)->np.ndarray: # float64 (n - window + 1,): entry i is the mean of rewards i..i+window-1
+    rewards,  # (n,) one reward an iteration
+    window: int = 1000,  # how many rewards each mean is taken over
+) -> np.ndarray:  # float64 (n - window + 1,): entry i is the mean of rewards i..i+window-1
     "The curve of Figure 4: means over full windows only, so the first belongs to iteration `window`."
     rewards = np.asarray(rewards, dtype=np.float64)
     if rewards.ndim != 1 or not 1 <= window <= len(rewards):
-        raise ValueError(f"a window of {window} needs a flat list of at least as many rewards, and these have shape {rewards.shape}")
-    return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1:]
+        raise ValueError(
+            f"a window of {window} needs a flat list of at least as many rewards, and these have"
+            f" shape {rewards.shape}"
+        )
+    return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1 :]
 
 # %% ../nbs/06_evaluation.ipynb #02e5db65
-PLATEAUS = {0.01: -0.8, 0.05: -0.9, 0.1: -5.0, 0.3: -5.8, 0.5: -10.8} # nats, read off the paper's Figure 4
+PLATEAUS = {
+    0.01: -0.8,
+    0.05: -0.9,
+    0.1: -5.0,
+    0.3: -5.8,
+    0.5: -10.8,
+}  # nats, read off the paper's Figure 4
+
 
 def plot_rewards(
-    logs:dict, # {epsilon: its rewards, one an iteration}
-    ax=None, # matplotlib axes; none: new ones
-    window:int=1000, # length of the rolling mean
-): # the matplotlib axes
+    logs: dict,  # {epsilon: its rewards, one an iteration}
+    ax=None,  # matplotlib axes; none: new ones
+    window: int = 1000,  # length of the rolling mean
+):  # the matplotlib axes
     "Figure 4: rolling mean of the rewards of each run, and dashes where the paper's curves end."
     import matplotlib.pyplot as plt
+
     ax = ax or plt.subplots(layout="constrained")[1]
     longest = max(len(rewards) for rewards in logs.values())
-    for epsilon, color in zip(sorted(logs), plt.cm.viridis(np.linspace(0, .88, len(logs)))):
+    for epsilon, color in zip(sorted(logs), plt.cm.viridis(np.linspace(0, 0.88, len(logs)))):
         means = rolling_mean(logs[epsilon], window)
         shown = np.unique(np.linspace(0, len(means) - 1, 4000).astype(int))
         ax.plot(shown + window, means[shown], color=color, lw=1, label=f"ε = {epsilon}")
-        if epsilon in PLATEAUS: ax.plot(np.array([1.01, 1.05]) * longest, [PLATEAUS[epsilon]] * 2, color=color, lw=3)
+        if epsilon in PLATEAUS:
+            ax.plot(np.array([1.01, 1.05]) * longest, [PLATEAUS[epsilon]] * 2, color=color, lw=3)
     ax.set(xlabel="iteration", ylabel=f"reward [nats], mean of {window:,}")
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="dashes: the paper's\nplateaus")
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+        title="dashes: the paper's\nplateaus",
+    )
     return ax
 
 # %% ../nbs/06_evaluation.ipynb #af356570
 def class_array(
-    beats:list, # of `Beat`, all of one length
-)->np.ndarray: # uint8 (beats, steps)
+    beats: list,  # of `Beat`, all of one length
+) -> np.ndarray:  # uint8 (beats, steps)
     "The class sequences of several beats as one array."
     lengths = {beat.steps for beat in beats}
-    if len(lengths) != 1: raise ValueError(f"needs one or more beats of one length, not beats of lengths {sorted(lengths)}")
+    if len(lengths) != 1:
+        raise ValueError(
+            f"needs one or more beats of one length, not beats of lengths {sorted(lengths)}"
+        )
     return np.array([beat.classes() for beat in beats])
 
+
 def step_rewards(
-    note_cnn, # the model that rewards: its `scores` are logits
-    beats:list, # of `Beat`, all of one length
-)->np.ndarray: # float32 (beats, steps - 1): log p(a|s) in nats of every step after the first
+    note_cnn,  # the model that rewards: its `scores` are logits
+    beats: list,  # of `Beat`, all of one length
+) -> np.ndarray:  # float32 (beats, steps - 1): log p(a|s) in nats of every step after the first
     "The paper's reward (section 3.4) for each step of each beat; the first step is given, not played."
     classes = torch.from_numpy(class_array(beats)).long()
     with one_thread():
-        steps = [log_probability(note_cnn, classes[:, :t], classes[:, t]) for t in range(1, classes.shape[1])]
+        steps = [
+            log_probability(note_cnn, classes[:, :t], classes[:, t])
+            for t in range(1, classes.shape[1])
+        ]
     return torch.stack(steps, 1).numpy()
 
 # %% ../nbs/06_evaluation.ipynb #45bb0c71
 def greedy_beats(
-    model, # anything with `scores`
-    steps:int=32, # whole bars of 16
-    bpm:float=120, # tempo of the beats
-)->list: # the ten beats, by first step 0..9
+    model,  # anything with `scores`
+    steps: int = 32,  # whole bars of 16
+    bpm: float = 120,  # tempo of the beats
+) -> list:  # the ten beats, by first step 0..9
     "All beats that greedy decoding can produce: one for each first step (section 5)."
-    return generate(model, n=REST + 1, decode="argmax", primer=np.arange(REST + 1)[:, None], steps=steps, bpm=bpm)
+    return generate(
+        model,
+        n=REST + 1,
+        decode="argmax",
+        primer=np.arange(REST + 1)[:, None],
+        steps=steps,
+        bpm=bpm,
+    )
+
 
 def greedy_reward(
-    model, # the model that plays
-    note_cnn, # the model that rewards
-    steps:int=32, # length of the beats
-)->float: # nats a step
+    model,  # the model that plays
+    note_cnn,  # the model that rewards
+    steps: int = 32,  # length of the beats
+) -> float:  # nats a step
     "Mean reward of the greedy policy over all ten first steps: what Figure 4 would show without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
 # %% ../nbs/06_evaluation.ipynb #0d01b99d
 @torch.no_grad()
 def exploring_rewards(
-    model, # the model that plays
-    note_cnn, # the model that rewards
-    epsilon:float, # probability of a random sound, uniform over all ten
-    n:int=200, # beats to play
-    steps:int=32, # length of each
-    seed:int=0, # same seed, same result
-)->dict: # mean reward in nats of its "greedy" steps, of its "random" steps, and of both, "exploring"
+    model,  # the model that plays
+    note_cnn,  # the model that rewards
+    epsilon: float,  # probability of a random sound, uniform over all ten
+    n: int = 200,  # beats to play
+    steps: int = 32,  # length of each
+    seed: int = 0,  # same seed, same result
+) -> (
+    dict
+):  # mean reward in nats of its "greedy" steps, of its "random" steps, and of both, "exploring"
     "What the exploring policy of section 4.3 gets when it has stopped learning, and which steps get it."
-    if not 0 <= epsilon <= 1: raise ValueError(f"epsilon is a probability, not {epsilon}")
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"epsilon is a probability, not {epsilon}")
     rng = np.random.default_rng(seed)
     explore = torch.from_numpy(rng.random((steps, n)) < epsilon)
     sounds = torch.from_numpy(rng.integers(REST + 1, size=(steps, n)))
@@ -112,85 +147,124 @@ def exploring_rewards(
             uniform.append(log_p.mean().item())
             prefix = torch.cat([prefix, torch.where(explore[t], sounds[t], best)[:, None]], 1)
     greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
-    return {"exploring": (1 - epsilon) * greedy + epsilon * uniform, "greedy": greedy, "random": uniform}
+    return {
+        "exploring": (1 - epsilon) * greedy + epsilon * uniform,
+        "greedy": greedy,
+        "random": uniform,
+    }
 
 # %% ../nbs/06_evaluation.ipynb #8cc59a53
 def longest_run(
-    beat, # a `Beat`, seen as its class sequence
-    over_rests:bool=True, # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
-)->int: # steps, 0..beat.steps
+    beat,  # a `Beat`, seen as its class sequence
+    over_rests: bool = True,  # rests are skipped, so a silent beat has 0; False: a rest is a sound like the others
+) -> int:  # steps, 0..beat.steps
     "The most steps in a row with the same sound."
     classes = beat.classes()
-    if over_rests: classes = classes[classes != REST]
+    if over_rests:
+        classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
 # %% ../nbs/06_evaluation.ipynb #6b4350d0
 def class_counts(
-    beat, # a `Beat`, seen as its class sequence
-)->np.ndarray: # int64 (10,): steps of each class, rests last
+    beat,  # a `Beat`, seen as its class sequence
+) -> np.ndarray:  # int64 (10,): steps of each class, rests last
     "How often each drum, and the rest, occurs."
     return np.bincount(beat.classes(), minlength=REST + 1)
 
+
 def sounds_used(
-    beat, # a `Beat`, seen as its class sequence
-)->int: # 0..9
+    beat,  # a `Beat`, seen as its class sequence
+) -> int:  # 0..9
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
 # %% ../nbs/06_evaluation.ipynb #a42f48e8
 def commonest_share(
-    beat, # a `Beat`, seen as its class sequence
-)->float: # 1/10..1
+    beat,  # a `Beat`, seen as its class sequence
+) -> float:  # 1/10..1
     "Which part of the steps the commonest sound has, the rest being a sound too."
     return float(class_counts(beat).max() / beat.steps)
 
+
 def rest_share(
-    beat, # a `Beat`, seen as its class sequence
-)->float: # 0..1
+    beat,  # a `Beat`, seen as its class sequence
+) -> float:  # 0..1
     "Which part of the steps is silent."
     return float(class_counts(beat)[REST] / beat.steps)
 
+
 def distinct(
-    beats:list, # of `Beat`
-    last:int=None, # look at the last steps only, this many; none: at all
-)->int: # 1..len(beats)
+    beats: list,  # of `Beat`
+    last: int = None,  # look at the last steps only, this many; none: at all
+) -> int:  # 1..len(beats)
     "How many of the class sequences differ from each other; tempo, velocity and timing do not count."
-    if not beats: raise ValueError("there are no beats to compare")
-    return len({beat.classes()[-(last or beat.steps):].tobytes() for beat in beats})
+    if not beats:
+        raise ValueError("there are no beats to compare")
+    return len({beat.classes()[-(last or beat.steps) :].tobytes() for beat in beats})
 
 # %% ../nbs/06_evaluation.ipynb #43933a12
 def favourite(
-    beats:list, # of `Beat`
-)->str: # name of a drum, or "rest"
+    beats: list,  # of `Beat`
+) -> str:  # name of a drum, or "rest"
     "The sound with the most steps, the rest being a sound too; among equals the first on the kit."
     return [*(drum.name for drum in KIT), "rest"][sum(map(class_counts, beats)).argmax()]
 
+
 def describe(
-    models:dict, # {name: list of `Beat`}
-)->pd.DataFrame: # a row a set
+    models: dict,  # {name: list of `Beat`}
+) -> pd.DataFrame:  # a row a set
     "Counts behind the remark that tuned models repeat one instrument (section 5.2), as means over the beats of a set."
-    measures = {"longest_run": longest_run, "longest_run_or_rest": lambda beat: longest_run(beat, over_rests=False),
-                "sounds_used": sounds_used, "commonest_share": commonest_share, "rest_share": rest_share}
-    rows = {name: {"beats": len(beats), "distinct": distinct(beats), "distinct_last_bars": distinct(beats, last=STEPS_PER_BAR),
-                   **{key: np.mean([measure(beat) for beat in beats]) for key, measure in measures.items()},
-                   "favourite": favourite(beats)} for name, beats in models.items()}
+    measures = {
+        "longest_run": longest_run,
+        "longest_run_or_rest": lambda beat: longest_run(beat, over_rests=False),
+        "sounds_used": sounds_used,
+        "commonest_share": commonest_share,
+        "rest_share": rest_share,
+    }
+    rows = {
+        name: {
+            "beats": len(beats),
+            "distinct": distinct(beats),
+            "distinct_last_bars": distinct(beats, last=STEPS_PER_BAR),
+            **{
+                key: np.mean([measure(beat) for beat in beats]) for key, measure in measures.items()
+            },
+            "favourite": favourite(beats),
+        }
+        for name, beats in models.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 # %% ../nbs/06_evaluation.ipynb #5b147a9b
 def plot_beats(
-    models:dict, # {name: list of `Beat`}
-    columns:int=10, # how many beats of each are drawn
-): # a matplotlib figure: a row of small piano rolls a model
+    models: dict,  # {name: list of `Beat`}
+    columns: int = 10,  # how many beats of each are drawn
+):  # a matplotlib figure: a row of small piano rolls a model
     "Many beats at a glance: time to the right, the kit from bass drum (bottom) to ride (top)."
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(len(models), columns, figsize=(1.25 * columns, .82 * len(models) + .3), squeeze=False,
-                             sharex=True, sharey=True, layout="constrained")
+
+    fig, axes = plt.subplots(
+        len(models),
+        columns,
+        figsize=(1.25 * columns, 0.82 * len(models) + 0.3),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
     for row, (name, beats) in zip(axes, models.items()):
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
         for ax, beat in zip(row, beats):
-            ax.imshow(beat.velocity.T > 0, origin="lower", aspect="auto", cmap="Blues", vmax=1.2, interpolation="nearest")
-            ax.set(xticks=np.arange(-.5, beat.steps, STEPS_PER_BAR), xticklabels=[], yticks=[])
-            ax.grid(axis="x", color="black", alpha=.25)
+            ax.imshow(
+                beat.velocity.T > 0,
+                origin="lower",
+                aspect="auto",
+                cmap="Blues",
+                vmax=1.2,
+                interpolation="nearest",
+            )
+            ax.set(xticks=np.arange(-0.5, beat.steps, STEPS_PER_BAR), xticklabels=[], yticks=[])
+            ax.grid(axis="x", color="black", alpha=0.25)
             ax.tick_params(length=0)
     return fig
 
@@ -199,40 +273,69 @@ def _one_run(note_cnn, epsilon, seed, iterations):
     "A row of the seed study."
     q, rewards = fast_tune(note_cnn, epsilon=epsilon, iterations=iterations, seed=seed)
     row = describe({"": greedy_beats(q)}).iloc[0]
-    return {"epsilon": epsilon, "seed": seed, "iterations": iterations, "exploring": float(rewards[-1000:].mean(dtype=np.float64)),
-            "greedy": greedy_reward(q, note_cnn), **row[["longest_run", "longest_run_or_rest", "sounds_used", "distinct", "distinct_last_bars", "favourite"]]}
+    return {
+        "epsilon": epsilon,
+        "seed": seed,
+        "iterations": iterations,
+        "exploring": float(rewards[-1000:].mean(dtype=np.float64)),
+        "greedy": greedy_reward(q, note_cnn),
+        **row[
+            [
+                "longest_run",
+                "longest_run_or_rest",
+                "sounds_used",
+                "distinct",
+                "distinct_last_bars",
+                "favourite",
+            ]
+        ],
+    }
+
 
 def seed_study(
-    note_cnn, # the model to tune
-    epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # exploration rates
-    seeds=range(5), # how many networks, and which, for each epsilon
-    iterations:int=20_000, # of each
-    workers:int=-1, # processes; -1: one for each core
-)->pd.DataFrame: # a row a network: reward of its last 1,000 steps, its greedy reward, counts of its ten beats
+    note_cnn,  # the model to tune
+    epsilons=(0.01, 0.05, 0.1, 0.3, 0.5),  # exploration rates
+    seeds=range(5),  # how many networks, and which, for each epsilon
+    iterations: int = 20_000,  # of each
+    workers: int = -1,  # processes; -1: one for each core
+) -> (
+    pd.DataFrame
+):  # a row a network: reward of its last 1,000 steps, its greedy reward, counts of its ten beats
     "Train several networks for each epsilon, to see how much of a difference is chance."
     jobs = [(note_cnn, epsilon, seed, iterations) for epsilon in epsilons for seed in seeds]
     return pd.DataFrame(Parallel(n_jobs=workers)(delayed(_one_run)(*job) for job in jobs))
 
 # %% ../nbs/06_evaluation.ipynb #4b06c3cf
-PREFERRED = {"Note-CNN": 47, "ε = 0.01": 5, "ε = 0.05": 30, "ε = 0.1": 42, "ε = 0.3": 19, "ε = 0.5": 7} # of 50 each, Figure 5
+PREFERRED = {
+    "Note-CNN": 47,
+    "ε = 0.01": 5,
+    "ε = 0.05": 30,
+    "ε = 0.1": 42,
+    "ε = 0.3": 19,
+    "ε = 0.5": 7,
+}  # of 50 each, Figure 5
+
 
 def preference_test(
-    counts:dict=PREFERRED, # {model: times preferred}, all models compared equally often
-)->tuple: # with the fields `statistic` and `pvalue`
+    counts: dict = PREFERRED,  # {model: times preferred}, all models compared equally often
+) -> tuple:  # with the fields `statistic` and `pvalue`
     "The paper's chi-square test (section 5.2) of the hypothesis that all models are preferred equally often."
     from scipy.stats import chisquare
+
     return chisquare(list(counts.values()))
 
+
 def plot_preferences(
-    counts:dict=PREFERRED, # {model: times preferred}
-    ax=None, # matplotlib axes; none: new ones
-): # the matplotlib axes
+    counts: dict = PREFERRED,  # {model: times preferred}
+    ax=None,  # matplotlib axes; none: new ones
+):  # the matplotlib axes
     "Figure 5: times preferred, and the number that equal models would have."
     import matplotlib.pyplot as plt
+
     ax = ax or plt.subplots(layout="constrained")[1]
-    ax.bar_label(ax.bar(list(counts), list(counts.values()), color="#0072b2", width=.6))
+    ax.bar_label(ax.bar(list(counts), list(counts.values()), color="#0072b2", width=0.6))
     expected = sum(counts.values()) / len(counts)
     ax.axhline(expected, color="black", ls="--", lw=1)
-    ax.text(len(counts) - .4, expected, f"{expected:g} if all\nwere equal", va="center")
+    ax.text(len(counts) - 0.4, expected, f"{expected:g} if all\nwere equal", va="center")
     ax.set(ylabel="times preferred")
     return ax

@@ -18,44 +18,73 @@ import torch.nn.functional as F
 from numba import njit
 from tqdm import tqdm
 from .note_cnn import load_checkpoint, one_thread
-from .dqn_tuning import (
-    CHECKPOINT_EVERY, LOG_SMALLEST, QNetwork, Settings, exploration, flushed_denormals, new_q_network, _restore, _save)
+from drum_qtuner.dqn_tuning import (
+    CHECKPOINT_EVERY,
+    LOG_SMALLEST,
+    QNetwork,
+    Settings,
+    exploration,
+    flushed_denormals,
+    new_q_network,
+    _restore,
+    _save,
+)
 
 # %% ../nbs/05_fast_tuning.ipynb #4de31e3f
 def swapped(tensors, inner):
     "Turn the axes of the convolution around, and swap the two axes within an input of the linear layer."
     conv, bias, linear, *rest = tensors
-    return [conv.permute(2, 1, 0), bias, linear.unflatten(1, (inner, -1)).transpose(1, 2).flatten(1), *rest]
+    return [
+        conv.permute(2, 1, 0),
+        bias,
+        linear.unflatten(1, (inner, -1)).transpose(1, 2).flatten(1),
+        *rest,
+    ]
+
 
 def layers(
-    flat:np.ndarray, # float32 (parameters,)
-    sizes:dict, # as `model.sizes`
-    outputs:int=1, # of the network
-)->tuple: # views: conv (taps, classes, channels), bias, linear (hidden, positions * channels), bias, output, bias
+    flat: np.ndarray,  # float32 (parameters,)
+    sizes: dict,  # as `model.sizes`
+    outputs: int = 1,  # of the network
+) -> tuple:  # views: conv (taps, classes, channels), bias, linear (hidden, positions * channels), bias, output, bias
     "The layers of a network that lives in one flat array."
     taps, channels, hidden = sizes["kernel"], sizes["channels"], sizes["hidden"]
     positions = sizes["steps"] - taps + 1
-    shapes = [(taps, sizes["classes"], channels), (channels,), (hidden, positions * channels), (hidden,), (outputs, hidden), (outputs,)]
+    shapes = [
+        (taps, sizes["classes"], channels),
+        (channels,),
+        (hidden, positions * channels),
+        (hidden,),
+        (outputs, hidden),
+        (outputs,),
+    ]
     parts = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
     return tuple(part.reshape(shape) for part, shape in zip(parts, shapes))
 
 # %% ../nbs/05_fast_tuning.ipynb #95d9dbbf
 def copy_in(flat, tensors, sizes):
     "Copy torch's parameters, or something of their shapes, to a flat array."
-    for layer, tensor in zip(layers(flat, sizes, len(tensors[-1])), swapped(tensors, sizes["channels"])): layer[...] = tensor.detach()
+    for layer, tensor in zip(
+        layers(flat, sizes, len(tensors[-1])), swapped(tensors, sizes["channels"])
+    ):
+        layer[...] = tensor.detach()
+
 
 def copy_out(flat, tensors, sizes):
     "Copy a flat array to torch's parameters, or something of their shapes."
     arrays = [torch.from_numpy(layer) for layer in layers(flat, sizes, len(tensors[-1]))]
-    for tensor, array in zip(tensors, swapped(arrays, sizes["steps"] - sizes["kernel"] + 1)): tensor.detach().copy_(array)
+    for tensor, array in zip(tensors, swapped(arrays, sizes["steps"] - sizes["kernel"] + 1)):
+        tensor.detach().copy_(array)
 
-def zeros(*shape)->np.ndarray: # float32; torch lets it begin where a cache line begins
+
+def zeros(*shape) -> np.ndarray:  # float32; torch lets it begin where a cache line begins
     "Where to put numbers."
     return torch.zeros(shape).numpy()
 
+
 def flat_copy(
-    model, # a Note-CNN or a Q-network
-)->np.ndarray: # float32 (parameters,)
+    model,  # a Note-CNN or a Q-network
+) -> np.ndarray:  # float32 (parameters,)
     "The weights of a network in one flat array."
     flat = zeros(sum(p.numel() for p in model.parameters()))
     copy_in(flat, list(model.parameters()), model.sizes)
@@ -66,48 +95,61 @@ f32 = np.float32
 exact = njit(error_model="numpy", nogil=True, cache=True)
 compiled = njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
 
+
 @exact
 def pattern(conv, bias, window, start, position, taps, out):
     "The convolution at one position: its bias and a column for each step that is not empty, four at a time."
-    for i in range(out.size): out[i] = bias[i]
+    for i in range(out.size):
+        out[i] = bias[i]
     k = max(0, start - position)
     while k < taps - 3:
         at = position + k
-        a, b, c, d = conv[k, window[at]], conv[k + 1, window[at + 1]], conv[k + 2, window[at + 2]], conv[k + 3, window[at + 3]]
-        for i in range(out.size): out[i] += (a[i] + b[i]) + (c[i] + d[i])
+        a, b, c, d = (
+            conv[k, window[at]],
+            conv[k + 1, window[at + 1]],
+            conv[k + 2, window[at + 2]],
+            conv[k + 3, window[at + 3]],
+        )
+        for i in range(out.size):
+            out[i] += (a[i] + b[i]) + (c[i] + d[i])
         k += 4
     for k in range(k, taps):
         a = conv[k, window[position + k]]
-        for i in range(out.size): out[i] += a[i]
+        for i in range(out.size):
+            out[i] += a[i]
 
 # %% ../nbs/05_fast_tuning.ipynb #cc5382ea
 @exact
 def listen(
-    net, # layers
-    window, # whole numbers (steps,)
-    start, # steps before this one are empty
-    known, # how many patterns slide
-    patterns, # float32 (positions, channels): before, and after
-    last_taps, # columns at the last position: one less than elsewhere if the newest step is still empty
+    net,  # layers
+    window,  # whole numbers (steps,)
+    start,  # steps before this one are empty
+    known,  # how many patterns slide
+    patterns,  # float32 (positions, channels): before, and after
+    last_taps,  # columns at the last position: one less than elsewhere if the newest step is still empty
 ):
     "The convolution at all positions of a window that has moved on by one step."
     last, taps = patterns.shape[0] - 1, net[0].shape[0]
     for p in range(known):
-        for i in range(patterns.shape[1]): patterns[p, i] = patterns[p + 1, i]
-    for p in range(known, last + 1): pattern(net[0], net[1], window, start, p, last_taps if p == last else taps, patterns[p])
+        for i in range(patterns.shape[1]):
+            patterns[p, i] = patterns[p + 1, i]
+    for p in range(known, last + 1):
+        pattern(net[0], net[1], window, start, p, last_taps if p == last else taps, patterns[p])
 
 # %% ../nbs/05_fast_tuning.ipynb #9861fb7c
 @compiled
 def dot(a, b):
     total = f32(0)
-    for i in range(a.size): total += a[i] * b[i]
+    for i in range(a.size):
+        total += a[i] * b[i]
     return total
+
 
 @compiled
 def score(
-    net, # layers of a Q-network
-    patterns, # of a window with an open end
-    work, # results: activations (positions * channels,) and (actions, channels), hidden (actions, hidden), values (actions,)
+    net,  # layers of a Q-network
+    patterns,  # of a window with an open end
+    work,  # results: activations (positions * channels,) and (actions, channels), hidden (actions, hidden), values (actions,)
 ):
     "The values of all actions, whose states share all positions but the last."
     conv, _, linear, linear_bias, output, output_bias = net
@@ -115,13 +157,17 @@ def score(
     end, channels = patterns.shape
     n = (end - 1) * channels
     for p in range(end - 1):
-        for i in range(channels): x[p * channels + i] = max(patterns[p, i], f32(0))
+        for i in range(channels):
+            x[p * channels + i] = max(patterns[p, i], f32(0))
     for a in range(values.size):
-        for i in range(channels): newest[a, i] = max(patterns[end - 1, i] + conv[conv.shape[0] - 1, a, i], f32(0))
+        for i in range(channels):
+            newest[a, i] = max(patterns[end - 1, i] + conv[conv.shape[0] - 1, a, i], f32(0))
     for j in range(linear_bias.size):
         shared = linear_bias[j] + dot(linear[j, :n], x[:n])
-        for a in range(values.size): hidden[a, j] = max(shared + dot(linear[j, n:], newest[a]), f32(0))
-    for a in range(values.size): values[a] = output_bias[0] + dot(output[0], hidden[a])
+        for a in range(values.size):
+            hidden[a, j] = max(shared + dot(linear[j, n:], newest[a]), f32(0))
+    for a in range(values.size):
+        values[a] = output_bias[0] + dot(output[0], hidden[a])
 
 # %% ../nbs/05_fast_tuning.ipynb #b083b381
 @compiled
@@ -131,44 +177,62 @@ def log_p(net, patterns, action, work):
     x, _, hiddens, logits = work
     hidden = hiddens[0]
     for p in range(patterns.shape[0]):
-        for i in range(patterns.shape[1]): x[p * patterns.shape[1] + i] = max(patterns[p, i], f32(0))
-    for j in range(hidden.size): hidden[j] = max(linear_bias[j] + dot(linear[j], x), f32(0))
-    for a in range(logits.size): logits[a] = output_bias[a] + dot(output[a], hidden)
+        for i in range(patterns.shape[1]):
+            x[p * patterns.shape[1] + i] = max(patterns[p, i], f32(0))
+    for j in range(hidden.size):
+        hidden[j] = max(linear_bias[j] + dot(linear[j], x), f32(0))
+    for a in range(logits.size):
+        logits[a] = output_bias[a] + dot(output[a], hidden)
     total, top = f32(0), logits.max()
-    for a in range(logits.size): total += math.exp(logits[a] - top)
+    for a in range(logits.size):
+        total += math.exp(logits[a] - top)
     return logits[action] - top - math.log(total)
+
 
 def workspace(sizes):
     "Where the results of a network go, see `score`."
     positions = sizes["steps"] - sizes["kernel"] + 1
-    return (zeros(positions * sizes["channels"]), zeros(sizes["classes"], sizes["channels"]),
-            zeros(sizes["classes"], sizes["hidden"]), zeros(sizes["classes"]))
+    return (
+        zeros(positions * sizes["channels"]),
+        zeros(sizes["classes"], sizes["channels"]),
+        zeros(sizes["classes"], sizes["hidden"]),
+        zeros(sizes["classes"]),
+    )
 
 # %% ../nbs/05_fast_tuning.ipynb #e062305f
 @compiled
 def gradient(
-    net, window, start, x, hidden, error, # as above; `error` is 2 (Q - y)
-    head, # result: gradients of the convolution and its bias
-    d_x, # scratch: what arrives at the activations
-    tail, # result: gradients of the linear layer's bias, the output and its bias
+    net,
+    window,
+    start,
+    x,
+    hidden,
+    error,  # as above; `error` is 2 (Q - y)
+    head,  # result: gradients of the convolution and its bias
+    d_x,  # scratch: what arrives at the activations
+    tail,  # result: gradients of the linear layer's bias, the output and its bias
 ):
     "Gradients of the squared error; the linear layer's is the outer product of the first of `tail` and `x`."
     conv, bias, linear, _, output, _ = net
-    d_conv, d_bias, width = head[:conv.size].reshape(conv.shape), head[conv.size:], hidden.size
+    d_conv, d_bias, width = head[: conv.size].reshape(conv.shape), head[conv.size :], hidden.size
     head[:], d_x[:], tail[2 * width] = 0, 0, error
     for j in range(width):
         tail[width + j] = error * hidden[j]
         tail[j] = error * output[0, j] if hidden[j] > 0 else f32(0)
         if tail[j] != 0:
             slope, row = tail[j], linear[j]
-            for i in range(d_x.size): d_x[i] += slope * row[i]
-    for i in range(d_x.size): d_x[i] = d_x[i] if x[i] > 0 else f32(0)
+            for i in range(d_x.size):
+                d_x[i] += slope * row[i]
+    for i in range(d_x.size):
+        d_x[i] = d_x[i] if x[i] > 0 else f32(0)
     for p in range(d_x.size // bias.size):
-        d_pattern = d_x[p * bias.size:(p + 1) * bias.size]
-        for i in range(bias.size): d_bias[i] += d_pattern[i]
+        d_pattern = d_x[p * bias.size : (p + 1) * bias.size]
+        for i in range(bias.size):
+            d_bias[i] += d_pattern[i]
         for k in range(max(0, start - p), conv.shape[0]):
             column = d_conv[k, window[p + k]]
-            for i in range(bias.size): column[i] += d_pattern[i]
+            for i in range(bias.size):
+                column[i] += d_pattern[i]
 
 # %% ../nbs/05_fast_tuning.ipynb #cd5121e2
 @compiled
@@ -184,43 +248,54 @@ def adam_row(weights, means, squares, inputs, slope, rate, epsilon):
 @compiled
 def decay(squares, n):
     "What n iterations without gradient do to the mean square."
-    factor = f32(0.999 ** n)
-    for i in range(squares.size): squares[i] *= factor
+    factor = f32(0.999**n)
+    for i in range(squares.size):
+        squares[i] *= factor
+
 
 @compiled
 def is_zero(a):
     largest = f32(0)
-    for i in range(a.size): largest = max(largest, abs(a[i]))
+    for i in range(a.size):
+        largest = max(largest, abs(a[i]))
     return largest == 0
+
 
 @compiled
 def catch_up(squares, asleep, first, n, t):
     "Bring the mean squares of all sleeping rows up to date, without waking them."
     for j in range(asleep.size):
         if asleep[j] >= 0:
-            decay(squares[first + j * n:first + (j + 1) * n], t - asleep[j])
+            decay(squares[first + j * n : first + (j + 1) * n], t - asleep[j])
             asleep[j] = t
 
 # %% ../nbs/05_fast_tuning.ipynb #c2af9264
 @compiled
 def adam(
-    weights, means, squares, # flat
-    x, head, tail, # the gradients, see `gradient`
-    learning_rate, t, # t: iterations, from 1
-    asleep, # int64 (hidden,): since when a row of the linear layer sleeps; -1: awake
+    weights,
+    means,
+    squares,  # flat
+    x,
+    head,
+    tail,  # the gradients, see `gradient`
+    learning_rate,
+    t,  # t: iterations, from 1
+    asleep,  # int64 (hidden,): since when a row of the linear layer sleeps; -1: awake
 ):
     "One step of Adam for a whole network."
-    correction = math.sqrt(1 - 0.999 ** t)
-    rate, epsilon = f32(learning_rate * correction / (1 - 0.9 ** t)), f32(1e-8 * correction)
+    correction = math.sqrt(1 - 0.999**t)
+    rate, epsilon = f32(learning_rate * correction / (1 - 0.9**t)), f32(1e-8 * correction)
     a, n = head.size, x.size
     adam_row(weights[:a], means[:a], squares[:a], head, f32(1), rate, epsilon)
     for j in range(asleep.size):
         b = a + n
-        if tail[j] == 0 and asleep[j] < 0 and is_zero(means[a:b]): asleep[j] = t - 1
+        if tail[j] == 0 and asleep[j] < 0 and is_zero(means[a:b]):
+            asleep[j] = t - 1
         if tail[j] != 0 and asleep[j] >= 0:
             decay(squares[a:b], t - 1 - asleep[j])
             asleep[j] = -1
-        if asleep[j] < 0: adam_row(weights[a:b], means[a:b], squares[a:b], x, tail[j], rate, epsilon)
+        if asleep[j] < 0:
+            adam_row(weights[a:b], means[a:b], squares[a:b], x, tail[j], rate, epsilon)
         a = b
     adam_row(weights[a:], means[a:], squares[a:], tail, f32(1), rate, epsilon)
 
@@ -229,8 +304,10 @@ def adam(
 def follow(target, q, eta, due, known):
     "Let the target network follow if it is time; then none of its patterns can slide."
     if due:
-        for i in range(target.size): target[i] += eta * (q[i] - target[i])
+        for i in range(target.size):
+            target[i] += eta * (q[i] - target[i])
     known[1] = 0 if due else max(0, known[2] - 1)
+
 
 @compiled
 def begin_beat(note, played, place, known, first, steps, patterns):
@@ -238,66 +315,114 @@ def begin_beat(note, played, place, known, first, steps, patterns):
     now = place[0] + 1
     played[now] = first
     place[0], place[1], known[1] = now, now, 0
-    listen(note, played[now - steps + 1:now + 1], steps - 1, known[0], patterns, note[0].shape[0])
+    listen(note, played[now - steps + 1 : now + 1], steps - 1, known[0], patterns, note[0].shape[0])
 
 # %% ../nbs/05_fast_tuning.ipynb #d65da6a1
 @compiled
 def learn(
-    flat, nets, patterns, # flat q, target, means, squares; layers and patterns of q, target, Note-CNN
-    work, gradients, # two workspaces; head, d_x, tail
-    memory, # what was played; places of the next step and of the beat's first; how many patterns of each net slide; asleep
-    luck, rewards, # random decisions, first steps of beats; result
-    begin, end, settings, # do iterations begin + 1 .. end
+    flat,
+    nets,
+    patterns,  # flat q, target, means, squares; layers and patterns of q, target, Note-CNN
+    work,
+    gradients,  # two workspaces; head, d_x, tail
+    memory,  # what was played; places of the next step and of the beat's first; how many patterns of each net slide; asleep
+    luck,
+    rewards,  # random decisions, first steps of beats; result
+    begin,
+    end,
+    settings,  # do iterations begin + 1 .. end
 ):
     "The loop of `tune`."
     (q_flat, target_flat, means, squares), (q, target, note), (mine, other) = flat, nets, work
-    (played, place, known, asleep), (choices, beginnings), (head, d_x, tail) = memory, luck, gradients
-    gamma, learning_rate, eta, target_every, episode_steps, smallest, log_zero, steps, catch_up_every = settings
+    (played, place, known, asleep), (choices, beginnings), (head, d_x, tail) = (
+        memory,
+        luck,
+        gradients,
+    )
+    (
+        gamma,
+        learning_rate,
+        eta,
+        target_every,
+        episode_steps,
+        smallest,
+        log_zero,
+        steps,
+        catch_up_every,
+    ) = settings
     (x, newest, hidden, values), (taps, _, channels) = mine, q[0].shape
     for t in range(begin + 1, end + 1):
         now, born = place[0], place[1]
-        window, start = played[now - steps + 1:now + 1], max(0, born - (now - steps + 1))
+        window, start = played[now - steps + 1 : now + 1], max(0, born - (now - steps + 1))
         listen(q, window, start, known[0], patterns[0], taps - 1)
         score(q, patterns[0], mine)
         a = choices[t] if choices[t] >= 0 else np.argmax(values)
-        for i in range(channels): x[x.size - channels + i] = newest[a, i]
+        for i in range(channels):
+            x[x.size - channels + i] = newest[a, i]
         y = log_p(note, patterns[2], a, other)
-        if y < smallest: y = log_zero
+        if y < smallest:
+            y = log_zero
         rewards[t - 1] = y
         played[now] = a
         final = now + 1 - born == episode_steps
         if not final:
             listen(note, window, start, known[2], patterns[2], taps)
-            listen(target, played[now - steps + 2:now + 2], max(0, start - 1), known[1], patterns[1], taps - 1)
+            listen(
+                target,
+                played[now - steps + 2 : now + 2],
+                max(0, start - 1),
+                known[1],
+                patterns[1],
+                taps - 1,
+            )
             score(target, patterns[1], other)
             y += gamma * other[3].max()
         error = 2 * (values[a] - y)
         gradient(q, window, start, x, hidden[a], error, head, d_x, tail)
         adam(q_flat, means, squares, x, head, tail, learning_rate, t, asleep)
         follow(target_flat, q_flat, eta, t % target_every == 0, known)
-        if final: begin_beat(note, played, place, known, beginnings[t // (episode_steps - 1) - 1], steps, patterns[2])
+        if final:
+            begin_beat(
+                note,
+                played,
+                place,
+                known,
+                beginnings[t // (episode_steps - 1) - 1],
+                steps,
+                patterns[2],
+            )
         place[0] += 1
-        if t % catch_up_every == 0: catch_up(squares, asleep, head.size, x.size, t)
+        if t % catch_up_every == 0:
+            catch_up(squares, asleep, head.size, x.size, t)
     return end - begin
 
 # %% ../nbs/05_fast_tuning.ipynb #9b3e9f7c
 def _four(q, target, optimizer):
     "The tensors that change: weights, target's weights, Adam's two moments."
-    moments = [[optimizer.state[p][name] for p in q.parameters()] for name in ("exp_avg", "exp_avg_sq")]
+    moments = [
+        [optimizer.state[p][name] for p in q.parameters()] for name in ("exp_avg", "exp_avg_sq")
+    ]
     return [[*q.parameters()], [*target.parameters()], *moments]
+
 
 def _flatten(q, target, optimizer):
     "Copies of these tensors, each four in one flat array."
     flat = tuple(flat_copy(q) for _ in range(4))
-    for array, tensors in zip(flat, _four(q, target, optimizer)): copy_in(array, tensors, q.sizes)
+    for array, tensors in zip(flat, _four(q, target, optimizer)):
+        copy_in(array, tensors, q.sizes)
     return flat
+
 
 def _begin(note_cnn, seed, output_layer, start, learning_rate):
     "Q-network, target network, and an Adam that has not done anything yet."
     q = new_q_network(note_cnn, seed, output_layer, start)
     optimizer = torch.optim.Adam(q.parameters(), learning_rate, fused=True)
-    for p in q.parameters(): optimizer.state[p] = dict(step=torch.tensor(0.0), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+    for p in q.parameters():
+        optimizer.state[p] = dict(
+            step=torch.tensor(0.0), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p)
+        )
     return q, copy.deepcopy(q), optimizer
+
 
 def _luck(q, iterations, epsilon, seed, episode_steps):
     "The random decisions of a run, and the first steps of its beats, as `tune` draws them."
@@ -305,62 +430,120 @@ def _luck(q, iterations, epsilon, seed, episode_steps):
     beginnings = [np.random.default_rng([seed, 2, i]).integers(q.classes) for i in ends]
     return exploration(iterations, epsilon, q.classes, seed), np.array(beginnings, np.int64)
 
+
 def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, settings):
     "Copy everything back to torch, and write the checkpoint."
-    for array, tensors in zip(flat, _four(q, target, optimizer)): copy_out(array, tensors, q.sizes)
-    for state in optimizer.state.values(): state["step"].fill_(done)
+    for array, tensors in zip(flat, _four(q, target, optimizer)):
+        copy_out(array, tensors, q.sizes)
+    for state in optimizer.state.values():
+        state["step"].fill_(done)
     played, (now, born), *_ = memory
-    _save(checkpoint, settings, q, target, optimizer, torch.from_numpy(played[max(born, now - q.steps):now].copy())[None], rewards, done)
+    _save(
+        checkpoint,
+        settings,
+        q,
+        target,
+        optimizer,
+        torch.from_numpy(played[max(born, now - q.steps) : now].copy())[None],
+        rewards,
+        done,
+    )
 
 # %% ../nbs/05_fast_tuning.ipynb #a47c6a79
 def _memory(sequence, steps, positions, room, means, done):
     "What was played, where we are in it, and which rows sleep."
     t = sequence.shape[1]
     played = np.zeros(steps + t + room, np.int64)
-    played[steps:steps + t] = sequence[0]
+    played[steps : steps + t] = sequence[0]
     asleep = np.array([-1 if row.any() else done for row in means[2]])
     return played, np.array([steps + t, steps]), np.array([0, 0, positions - 1]), asleep
+
 
 def _kernel(flat, q, note_cnn, memory, luck, rewards, settings):
     "A function (begin, end) that does iterations begin + 1 .. end and tells how many."
     sizes, steps, (played, place, *_) = q.sizes, q.steps, memory
     positions, width = steps - sizes["kernel"] + 1, sizes["channels"]
-    nets = layers(flat[0], sizes), layers(flat[1], sizes), layers(flat_copy(note_cnn), sizes, q.classes)
+    nets = (
+        layers(flat[0], sizes),
+        layers(flat[1], sizes),
+        layers(flat_copy(note_cnn), sizes, q.classes),
+    )
     patterns = tuple(zeros(positions, width) for _ in nets)
-    listen(nets[2], played[place[0] - steps:place[0]], max(0, place[1] - place[0] + steps), 0, patterns[2], sizes["kernel"])
-    gradients = zeros(nets[0][0].size + width), zeros(positions * width), zeros(2 * sizes["hidden"] + 1)
+    listen(
+        nets[2],
+        played[place[0] - steps : place[0]],
+        max(0, place[1] - place[0] + steps),
+        0,
+        patterns[2],
+        sizes["kernel"],
+    )
+    gradients = (
+        zeros(nets[0][0].size + width),
+        zeros(positions * width),
+        zeros(2 * sizes["hidden"] + 1),
+    )
     work = workspace(sizes), workspace(sizes)
-    return lambda begin, end: learn(flat, nets, patterns, work, gradients, memory, luck, rewards, begin, end, settings)
+    return lambda begin, end: learn(
+        flat, nets, patterns, work, gradients, memory, luck, rewards, begin, end, settings
+    )
 
 # %% ../nbs/05_fast_tuning.ipynb #f5a51cee
 def _numbers(s, steps):
     "The settings as `learn` takes them."
     episode = s.episode_steps if s.episode_steps is not None and s.episode_steps <= steps else 0
     smallest, log_zero = (-1e30, 0) if s.log_zero is None else (LOG_SMALLEST, s.log_zero)
-    return f32(s.gamma), float(s.learning_rate), f32(s.eta), s.target_every, episode, f32(smallest), f32(log_zero), steps, CHECKPOINT_EVERY
+    return (
+        f32(s.gamma),
+        float(s.learning_rate),
+        f32(s.eta),
+        s.target_every,
+        episode,
+        f32(smallest),
+        f32(log_zero),
+        steps,
+        CHECKPOINT_EVERY,
+    )
+
 
 def fast_tune(
-    note_cnn, # frozen: the reward, and the weights to begin with
-    epsilon:float=0.1, # share of random actions
-    iterations:int=500_000, # updates
-    seed:int=0, # of exploration and output layer
-    checkpoint=None, # a file to resume from, written every `CHECKPOINT_EVERY` iterations; `tune` can read it
-    callback=None, # called as callback(iteration, q) after each update, or see the next line
-    callback_every:int=1, # updates between two calls; each call costs as much as several updates
-    **kwargs, # the others of `Settings`
-)->tuple[QNetwork, np.ndarray]: # the tuned network; the reward of every iteration, float32 (iterations,)
+    note_cnn,  # frozen: the reward, and the weights to begin with
+    epsilon: float = 0.1,  # share of random actions
+    iterations: int = 500_000,  # updates
+    seed: int = 0,  # of exploration and output layer
+    checkpoint=None,  # a file to resume from, written every `CHECKPOINT_EVERY` iterations; `tune` can read it
+    callback=None,  # called as callback(iteration, q) after each update, or see the next line
+    callback_every: int = 1,  # updates between two calls; each call costs as much as several updates
+    **kwargs,  # the others of `Settings`
+) -> tuple[
+    QNetwork, np.ndarray
+]:  # the tuned network; the reward of every iteration, float32 (iterations,)
     "The same as `tune` (section 4.3), much faster."
     s = Settings(epsilon, iterations, seed, **kwargs)
     q, target, optimizer = _begin(note_cnn, seed, s.output_layer, s.start, s.learning_rate)
     numbers = _numbers(s, q.steps)
-    luck, rewards, done = _luck(q, iterations, epsilon, seed, numbers[4]), np.zeros(iterations, np.float32), 0
+    luck, rewards, done = (
+        _luck(q, iterations, epsilon, seed, numbers[4]),
+        np.zeros(iterations, np.float32),
+        0,
+    )
     sequence = torch.from_numpy(luck[0][None, :1])
-    if saved := load_checkpoint(checkpoint, asdict(s)): sequence, rewards, done = _restore(*saved, q, target, optimizer)
+    if saved := load_checkpoint(checkpoint, asdict(s)):
+        sequence, rewards, done = _restore(*saved, q, target, optimizer)
     flat = _flatten(q, target, optimizer)
-    memory = _memory(sequence, q.steps, q.steps - q.sizes["kernel"] + 1, iterations - done + len(luck[1]) + 1, layers(flat[2], q.sizes), done)
+    memory = _memory(
+        sequence,
+        q.steps,
+        q.steps - q.sizes["kernel"] + 1,
+        iterations - done + len(luck[1]) + 1,
+        layers(flat[2], q.sizes),
+        done,
+    )
     go_on = _kernel(flat, q, note_cnn, memory, luck, rewards, numbers)
     pauses = [1000, CHECKPOINT_EVERY] + [callback_every] * (callback is not None)
-    with flushed_denormals(), tqdm(desc=f"epsilon {epsilon:g}", total=iterations, initial=done, leave=False) as bar:
+    with (
+        flushed_denormals(),
+        tqdm(desc=f"epsilon {epsilon:g}", total=iterations, initial=done, leave=False) as bar,
+    ):
         while done < iterations:
             begin, done = done, min(iterations, *(done - done % n + n for n in pauses))
             bar.update(go_on(begin, done))
@@ -373,39 +556,78 @@ def fast_tune(
 
 # %% ../nbs/05_fast_tuning.ipynb #e2c58179
 def fast_tune_many(
-    note_cnn, # frozen, shared by all
-    epsilons=(0.01, 0.05, 0.1, 0.3, 0.5), # shares of random actions; the default is the paper's
-    seeds=(0,), # of each epsilon
-    workers:int=None, # runs at the same time; none: one a core
-    **settings, # as for `fast_tune`: iterations, gamma, ...
-)->dict: # {(epsilon, seed): (q, rewards)}
+    note_cnn,  # frozen, shared by all
+    epsilons=(0.01, 0.05, 0.1, 0.3, 0.5),  # shares of random actions; the default is the paper's
+    seeds=(0,),  # of each epsilon
+    workers: int = None,  # runs at the same time; none: one a core
+    **settings,  # as for `fast_tune`: iterations, gamma, ...
+) -> dict:  # {(epsilon, seed): (q, rewards)}
     "Many runs of `fast_tune`, side by side."
     from joblib import cpu_count
+
     runs, stopped = [(epsilon, seed) for epsilon in epsilons for seed in seeds], threading.Event()
+
     def stop_with_the_rest(iteration, q):
-        if stopped.is_set(): raise KeyboardInterrupt
-    def one(run): return fast_tune(note_cnn, run[0], seed=run[1], callback=stop_with_the_rest, callback_every=1000, **settings)
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    def one(run):
+        return fast_tune(
+            note_cnn,
+            run[0],
+            seed=run[1],
+            callback=stop_with_the_rest,
+            callback_every=1000,
+            **settings,
+        )
+
     with ThreadPoolExecutor(workers or cpu_count()) as pool:
         waiting = [pool.submit(one, run) for run in runs]
-        try: return {run: future.result() for run, future in zip(runs, waiting)}
-        finally: # after Ctrl-C or an error: nobody wants the others any more
+        try:
+            return {run: future.result() for run, future in zip(runs, waiting)}
+        finally:  # after Ctrl-C or an error: nobody wants the others any more
             stopped.set()
-            for future in waiting: future.cancel()
+            for future in waiting:
+                future.cancel()
 
 # %% ../nbs/05_fast_tuning.ipynb #7eb76db4
 def stack(models, device="cpu"):
     "The layers of several networks, with one more dimension in front."
-    rows = [swapped([p.detach() for p in model.parameters()], model.sizes["channels"]) for model in models]
-    conv, bias, linear, linear_bias, output, output_bias = (torch.stack(layer).to(device).contiguous() for layer in zip(*rows))
-    return [conv, bias[:, None, None], linear.mT.contiguous(), linear_bias[:, None], output.mT.contiguous(), output_bias[:, None]]
+    rows = [
+        swapped([p.detach() for p in model.parameters()], model.sizes["channels"])
+        for model in models
+    ]
+    conv, bias, linear, linear_bias, output, output_bias = (
+        torch.stack(layer).to(device).contiguous() for layer in zip(*rows)
+    )
+    return [
+        conv,
+        bias[:, None, None],
+        linear.mT.contiguous(),
+        linear_bias[:, None],
+        output.mT.contiguous(),
+        output_bias[:, None],
+    ]
+
 
 def unstack(net, models):
     "Copy the layers back to the networks."
     conv, bias, linear, linear_bias, output, output_bias = [layer.detach().cpu() for layer in net]
     for r, model in enumerate(models):
-        tensors = [conv[r], bias[r, 0, 0], linear[r].T, linear_bias[r, 0], output[r].T, output_bias[r, 0]]
-        for p, tensor in zip(model.parameters(), swapped(tensors, model.sizes["steps"] - model.sizes["kernel"] + 1)): p.detach().copy_(tensor)
+        tensors = [
+            conv[r],
+            bias[r, 0, 0],
+            linear[r].T,
+            linear_bias[r, 0],
+            output[r].T,
+            output_bias[r, 0],
+        ]
+        for p, tensor in zip(
+            model.parameters(), swapped(tensors, model.sizes["steps"] - model.sizes["kernel"] + 1)
+        ):
+            p.detach().copy_(tensor)
     return models
+
 
 def stacked_patterns(conv, bias, window):
     "The convolution of windows (replicas, players, steps), in which the class after the last is an empty step."
@@ -414,7 +636,10 @@ def stacked_patterns(conv, bias, window):
     table = torch.cat([conv.flatten(0, 2), conv.new_zeros(1, channels)])
     first = torch.arange(replicas * taps, device=conv.device).view(replicas, 1, 1, taps) * classes
     rows = torch.where(seen < classes, first + seen, len(table) - 1)
-    return F.embedding_bag(rows.reshape(-1, taps), table, mode="sum").view(*seen.shape[:3], channels) + bias
+    return (
+        F.embedding_bag(rows.reshape(-1, taps), table, mode="sum").view(*seen.shape[:3], channels)
+        + bias
+    )
 
 # %% ../nbs/05_fast_tuning.ipynb #1cb57731
 def stacked_outputs(net, window):
@@ -422,6 +647,7 @@ def stacked_outputs(net, window):
     conv, bias, linear, linear_bias, output, output_bias = net
     x = F.relu(stacked_patterns(conv, bias, window)).flatten(2)
     return F.relu(x @ linear + linear_bias) @ output + output_bias
+
 
 def stacked_values(net, window):
     "The values of all actions for windows whose newest step is empty: (replicas, players, actions)."
@@ -438,15 +664,23 @@ def _open_end(state, net):
     "Room for the next step: the window moved on by one, its newest step empty."
     return F.pad(state[:, :, 1:], (0, 1), value=net[0].shape[2])
 
+
 def _first_window(first, note_cnn):
     "Windows in which only the newest step is played."
     return F.pad(first[..., None], (note_cnn.steps - 1, 0), value=note_cnn.classes)
 
+
 def _many_choices(runs, updates, players, classes, share=None):
     "The random decisions of all players, int8 (updates + 1, replicas, players); `share` replaces each run's epsilon."
-    seeds = lambda seed: (seed + 1_000_003 * player + (0 if share is None else 500_000) for player in range(players))
-    choices = [[exploration(updates, epsilon if share is None else share, classes, s) for s in seeds(seed)] for epsilon, seed in runs]
+    seeds = lambda seed: (
+        seed + 1_000_003 * player + (0 if share is None else 500_000) for player in range(players)
+    )
+    choices = [
+        [exploration(updates, epsilon if share is None else share, classes, s) for s in seeds(seed)]
+        for epsilon, seed in runs
+    ]
     return torch.from_numpy(np.array(choices, np.int8)).permute(2, 0, 1)
+
 
 @torch.no_grad()
 def _play(net, note, state, luck):
@@ -456,16 +690,23 @@ def _play(net, note, state, luck):
     reward = F.log_softmax(logits, 2).gather(2, action[..., None])[..., 0]
     return torch.cat([state[:, :, 1:], action[..., None]], 2), reward
 
+
 def _draw(memory, t, generator):
     "For each player a round of its own past, in all replicas the same: states, rewards, discounts."
     (rounds, replicas, players), device = memory[1].shape, memory[1].device
     chosen = torch.randint(min(t, rounds), (1, players), generator=generator, device=device)
-    where = chosen, torch.arange(replicas, device=device)[:, None], torch.arange(players, device=device)
+    where = (
+        chosen,
+        torch.arange(replicas, device=device)[:, None],
+        torch.arange(players, device=device),
+    )
     return memory[0][where].long(), memory[1][where], memory[2][where]
+
 
 def _improve(net, target, optimizer, state, reward, gamma):
     "One update from a batch for each replica (equation 1)."
-    with torch.no_grad(): y = reward + gamma * stacked_values(target, _open_end(state, net)).amax(2)
+    with torch.no_grad():
+        y = reward + gamma * stacked_values(target, _open_end(state, net)).amax(2)
     loss = (y - stacked_outputs(net, state)[..., 0]).pow(2).mean(1).sum()
     optimizer.zero_grad()
     loss.backward()
@@ -473,37 +714,75 @@ def _improve(net, target, optimizer, state, reward, gamma):
 
 # %% ../nbs/05_fast_tuning.ipynb #496bf0c7
 def tune_many(
-    note_cnn, # frozen: the reward, and the weights to begin with
-    epsilons=(0.1,), # shares of random actions
-    seeds=(0,), # of each epsilon
-    updates:int=10_000, # each from as many steps as there are players
-    players:int=32, # beats that each replica plays at the same time
-    replay:int=0, # rounds remembered, from which an update draws; 0: learn from the newest
-    gamma:float=0.5, learning_rate:float=1e-3, eta:float=0.01, target_every:int=10,
-    episode_steps:int=None, output_layer:str="fresh", # all as for `tune`
-    device="cpu", # any torch device
-    callback=None, callback_every:int=1, # called as callback(update, networks)
-)->tuple[list, np.ndarray]: # networks, epsilon by epsilon; mean reward of the players, float32 (replicas, updates)
+    note_cnn,  # frozen: the reward, and the weights to begin with
+    epsilons=(0.1,),  # shares of random actions
+    seeds=(0,),  # of each epsilon
+    updates: int = 10_000,  # each from as many steps as there are players
+    players: int = 32,  # beats that each replica plays at the same time
+    replay: int = 0,  # rounds remembered, from which an update draws; 0: learn from the newest
+    gamma: float = 0.5,
+    learning_rate: float = 1e-3,
+    eta: float = 0.01,
+    target_every: int = 10,
+    episode_steps: int = None,
+    output_layer: str = "fresh",  # all as for `tune`
+    device="cpu",  # any torch device
+    callback=None,
+    callback_every: int = 1,  # called as callback(update, networks)
+) -> tuple[
+    list, np.ndarray
+]:  # networks, epsilon by epsilon; mean reward of the players, float32 (replicas, updates)
     "Deep Q-learning with many players, a replay memory and many replicas."
-    for epsilon in epsilons: Settings(epsilon, updates, gamma=gamma, eta=eta, target_every=target_every, episode_steps=episode_steps) # or an error
-    if players < 1 or replay < 0: raise ValueError(f"there must be at least 1 player and no negative replay, not {players}, {replay}")
+    for epsilon in epsilons:
+        Settings(
+            epsilon,
+            updates,
+            gamma=gamma,
+            eta=eta,
+            target_every=target_every,
+            episode_steps=episode_steps,
+        )  # or an error
+    if players < 1 or replay < 0:
+        raise ValueError(
+            f"there must be at least 1 player and no negative replay, not {players}, {replay}"
+        )
     runs = [(epsilon, seed) for epsilon in epsilons for seed in seeds]
     networks = [new_q_network(note_cnn, seed, output_layer) for _, seed in runs]
     net, target, note = stack(networks, device), stack(networks, device), stack([note_cnn], device)
     optimizer = torch.optim.Adam([layer.requires_grad_() for layer in net], learning_rate)
-    luck, first = [_many_choices(runs, updates, players, note_cnn.classes, share).to(device) for share in (None, 1.0)]
+    luck, first = [
+        _many_choices(runs, updates, players, note_cnn.classes, share).to(device)
+        for share in (None, 1.0)
+    ]
     generator = torch.Generator(device).manual_seed(0)
-    state, rewards = _first_window(luck[0].long(), note_cnn), torch.empty(updates, len(runs), device=device)
-    memory = [torch.empty(max(1, replay), *shape, dtype=kind, device=device) for shape, kind in
-              ((state.shape, torch.uint8), (state.shape[:2], torch.float32), (state.shape[:2], torch.float32))]
+    state, rewards = (
+        _first_window(luck[0].long(), note_cnn),
+        torch.empty(updates, len(runs), device=device),
+    )
+    memory = [
+        torch.empty(max(1, replay), *shape, dtype=kind, device=device)
+        for shape, kind in (
+            (state.shape, torch.uint8),
+            (state.shape[:2], torch.float32),
+            (state.shape[:2], torch.float32),
+        )
+    ]
     with one_thread(), flushed_denormals():
         for t in range(1, updates + 1):
-            final = episode_steps is not None and episode_steps <= note_cnn.steps and t % (episode_steps - 1) == 0
+            final = (
+                episode_steps is not None
+                and episode_steps <= note_cnn.steps
+                and t % (episode_steps - 1) == 0
+            )
             state, reward = _play(net, note, state, luck[t].long())
             rewards[t - 1] = reward.mean(1)
-            for part, value in zip(memory, (state, reward, 0 if final else gamma)): part[(t - 1) % len(part)] = value
+            for part, value in zip(memory, (state, reward, 0 if final else gamma)):
+                part[(t - 1) % len(part)] = value
             _improve(net, target, optimizer, *_draw(memory, t, generator))
-            if t % target_every == 0: torch._foreach_lerp_(target, [layer.detach() for layer in net], eta)
-            if final: state = _first_window(first[t].long(), note_cnn)
-            if callback is not None and t % callback_every == 0: callback(t, unstack(net, networks))
+            if t % target_every == 0:
+                torch._foreach_lerp_(target, [layer.detach() for layer in net], eta)
+            if final:
+                state = _first_window(first[t].long(), note_cnn)
+            if callback is not None and t % callback_every == 0:
+                callback(t, unstack(net, networks))
     return unstack(net, networks), rewards.T.cpu().numpy()

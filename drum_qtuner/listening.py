@@ -26,31 +26,37 @@ from .playback import player_script
 
 # %% ../nbs/10_listening.ipynb #4e88be21
 def loudness(
-    beat:Beat, # any beat
-)->float: # in LUFS, decibels below full scale as ears weigh them; -inf for silence
+    beat: Beat,  # any beat
+) -> float:  # in LUFS, decibels below full scale as ears weigh them; -inf for silence
     "Loudness of the rendered beat by ITU-R BS.1770-4."
     import pyloudnorm
+
     sound = render(beat).astype(float)
-    sound = np.pad(sound, (0, max(0, round(.4 * RATE) - len(sound))))
+    sound = np.pad(sound, (0, max(0, round(0.4 * RATE) - len(sound))))
     return float(pyloudnorm.Meter(RATE).integrated_loudness(sound)) if sound.any() else -np.inf
 
 # %% ../nbs/10_listening.ipynb #089c940c
 def gains(
-    beats, # several `Beat`s
-)->list[float]: # a factor for each
+    beats,  # several `Beat`s
+) -> list[float]:  # a factor for each
     "Factors that make the rendered beats equally loud, none of them above full scale; 1 for silence."
     levels = np.array([loudness(beat) for beat in beats])
-    room = np.array([-20 * np.log10(max(np.abs(render(beat)).max(), 1e-9)) for beat in beats]) # dB below full scale
+    room = np.array(
+        [-20 * np.log10(max(np.abs(render(beat)).max(), 1e-9)) for beat in beats]
+    )  # dB below full scale
     heard = np.isfinite(levels)
-    target = min([-20, *(levels + room - .5)[heard]])
-    return [round(float(10 ** ((target - level) / 20)), 5) if finite else 1.0 for level, finite in zip(levels, heard)]
+    target = min([-20, *(levels + room - 0.5)[heard]])
+    return [
+        round(float(10 ** ((target - level) / 20)), 5) if finite else 1.0
+        for level, finite in zip(levels, heard)
+    ]
 
 # %% ../nbs/10_listening.ipynb #ff726fd7
 def balanced_pairs(
-    models:int, # how many
-    rounds:int, # how often each pair meets
-    rng, # numpy Generator
-)->list: # [(first, second), ...] in random order
+    models: int,  # how many
+    rounds: int,  # how often each pair meets
+    rng,  # numpy Generator
+) -> list:  # [(first, second), ...] in random order
     "All pairs, each model as often first as second (give or take one in each round)."
     pairs = []
     for _ in range(rounds):
@@ -64,39 +70,64 @@ def balanced_pairs(
 def _sheet(owners, rounds, repeats, rng):
     "One listener's trials [[first, second, 1 if it comes again], ...] as numbers of beats; `owners` are [numbers of the beats of each model, ...], the anchors last."
     queues = [list(rng.permutation(own)) for own in owners]
-    def draw(model): # the next of its beats; all of them once before any comes again
-        if not queues[model]: queues[model] = list(rng.permutation(owners[model]))
+
+    def draw(model):  # the next of its beats; all of them once before any comes again
+        if not queues[model]:
+            queues[model] = list(rng.permutation(owners[model]))
         return int(queues[model].pop())
+
     practice = [*(draw(model) for model in rng.permutation([len(owners) - 2, len(owners) - 1])), 0]
-    trials = [[draw(first), draw(second), 0] for first, second in balanced_pairs(len(owners), rounds, rng)]
+    trials = [
+        [draw(first), draw(second), 0] for first, second in balanced_pairs(len(owners), rounds, rng)
+    ]
     third = len(trials) // 3
     again = [[trials[i][1], trials[i][0], 1] for i in rng.choice(third, repeats, replace=False)]
-    late = trials[2 * third:] + again
-    return [practice, *trials[:2 * third], *(late[i] for i in rng.permutation(len(late)))]
+    late = trials[2 * third :] + again
+    return [practice, *trials[: 2 * third], *(late[i] for i in rng.permutation(len(late)))]
 
 # %% ../nbs/10_listening.ipynb #e8af474c
 ANCHORS = ("random", "human")
 
+
 def _beats_of(name, model, n, seed):
     beats = generate(model, n, seed=seed) if hasattr(model, "scores") else list(model)
-    if not beats or not all(isinstance(beat, Beat) for beat in beats): raise ValueError(f"{name}: give a model with `scores`, or a list of Beats")
+    if not beats or not all(isinstance(beat, Beat) for beat in beats):
+        raise ValueError(f"{name}: give a model with `scores`, or a list of Beats")
     return beats
+
 
 def _drummers(n, rng):
     clips = load_clips(split="validation", verbose=False)
     if "starter corpus" in clips.source:
-        print("'human' is no drummer here: a program wrote the starter corpus. For a test that counts, give beats that somebody played as `human`.")
+        print(
+            "'human' is no drummer here: a program wrote the starter corpus. For a test that"
+            " counts, give beats that somebody played as `human`."
+        )
     return [clips[i] for i in rng.choice(len(clips), n, replace=False)]
+
 
 def _players(models, human, n, seed):
     "{name: its beats} of models and anchors."
     if not isinstance(models, dict) or not models or set(models) & set(ANCHORS):
-        raise ValueError(f"models is a dict of at least one; the names {', '.join(ANCHORS)} are taken by the anchors")
-    rng, models = np.random.default_rng([seed, 1]), {str(name): model for name, model in models.items()}
+        raise ValueError(
+            f"models is a dict of at least one; the names {', '.join(ANCHORS)} are taken by the"
+            " anchors"
+        )
+    rng, models = (
+        np.random.default_rng([seed, 1]),
+        {str(name): model for name, model in models.items()},
+    )
     human = _drummers(n, rng) if human is None else human
-    players = {name: _beats_of(name, model, n, seed) for name, model in (models | dict(human=human)).items()}
+    players = {
+        name: _beats_of(name, model, n, seed)
+        for name, model in (models | dict(human=human)).items()
+    }
     steps = sorted({beat.steps for own in players.values() for beat in own})
-    if len(steps) > 1: raise ValueError(f"beats must be equally long, or their length would tell whose they are: these have {', '.join(map(str, steps))} steps")
+    if len(steps) > 1:
+        raise ValueError(
+            "beats must be equally long, or their length would tell whose they are: these have"
+            f" {', '.join(map(str, steps))} steps"
+        )
     chance = [Beat.from_classes(row) for row in rng.integers(10, size=(n, *steps))]
     return {name: players.get(name, chance) for name in (*models, *ANCHORS)}
 
@@ -104,17 +135,26 @@ def _players(models, human, n, seed):
 @dataclass(frozen=True)
 class Design:
     "All that a test is: make it with `design`, keep it as the key."
-    models:tuple # names; the last two are the anchors
-    beats:tuple # dicts: `id`, `model` (its number), `gain`, and the numbers of `beat_data`
-    sheets:tuple # lists of trials [first, second, again] (numbers of beats, and 1 for a repeated pair); a nickname leads to one
-    ties:bool # may a listener say "no preference"?
+
+    models: tuple  # names; the last two are the anchors
+    beats: tuple  # dicts: `id`, `model` (its number), `gain`, and the numbers of `beat_data`
+    sheets: tuple  # lists of trials [first, second, again] (numbers of beats, and 1 for a repeated pair); a nickname leads to one
+    ties: bool  # may a listener say "no preference"?
 
     @cached_property
-    def test(self): # 12 characters: tests that differ in anything have different ones
+    def test(self):  # 12 characters: tests that differ in anything have different ones
         return hashlib.sha256(self.key().encode()).hexdigest()[:12]
 
-    def key(self): # the design as JSON: what `pool` needs to tell which beat was whose
-        return json.dumps(dict(models=list(self.models), beats=list(self.beats), sheets=list(self.sheets), ties=self.ties), separators=(",", ":"))
+    def key(self):  # the design as JSON: what `pool` needs to tell which beat was whose
+        return json.dumps(
+            dict(
+                models=list(self.models),
+                beats=list(self.beats),
+                sheets=list(self.sheets),
+                ties=self.ties,
+            ),
+            separators=(",", ":"),
+        )
 
 # %% ../nbs/10_listening.ipynb #f0f07639
 def _told(players, bpm, rng):
@@ -122,141 +162,210 @@ def _told(players, bpm, rng):
     owner = [model for model, own in enumerate(players.values()) for _ in own]
     sound = [Beat.from_classes(beat.classes(), bpm) for own in players.values() for beat in own]
     loud = gains(sound)
-    told = [beat_data(sound[i]) | dict(id=f"b{n:03}", model=owner[i], gain=loud[i]) for n, i in enumerate(rng.permutation(len(sound)))]
-    for beat in told: del beat["title"]
+    told = [
+        beat_data(sound[i]) | dict(id=f"b{n:03}", model=owner[i], gain=loud[i])
+        for n, i in enumerate(rng.permutation(len(sound)))
+    ]
+    for beat in told:
+        del beat["title"]
     return told
 
 # %% ../nbs/10_listening.ipynb #9528812c
 def design(
-    models, # {name: a model with `scores`, or a list of `Beat`s}
-    human=None, # `Beat`s of drummers; none: clips of the validation split
-    beats:int=10, # of each model
-    rounds:int=1, # how often a listener hears each pair of models
-    repeats:int=None, # pairs that come again, at most a third; none: 3 if possible
-    ties:bool=False, # may a listener say "no preference"?
-    bpm:float=100.0, # of all beats
-    sheets:int=256, # different orders that are prepared
-    seed:int=0, # same seed, same test
-)->Design: # the plan of a listening test
+    models,  # {name: a model with `scores`, or a list of `Beat`s}
+    human=None,  # `Beat`s of drummers; none: clips of the validation split
+    beats: int = 10,  # of each model
+    rounds: int = 1,  # how often a listener hears each pair of models
+    repeats: int = None,  # pairs that come again, at most a third; none: 3 if possible
+    ties: bool = False,  # may a listener say "no preference"?
+    bpm: float = 100.0,  # of all beats
+    sheets: int = 256,  # different orders that are prepared
+    seed: int = 0,  # same seed, same test
+) -> Design:  # the plan of a listening test
     "Plan a blind test of models, of drummers and of chance."
     players = _players(models, human, beats, seed)
     pairs = rounds * len(players) * (len(players) - 1) // 2
     repeats = min(3, pairs // 3) if repeats is None else repeats
     if not (beats >= 1 and rounds >= 1 and sheets >= 1 and 0 <= repeats <= pairs // 3):
-        raise ValueError(f"beats, rounds and sheets must be at least 1, and at most {pairs // 3} of {pairs} pairs can come again")
+        raise ValueError(
+            f"beats, rounds and sheets must be at least 1, and at most {pairs // 3} of {pairs}"
+            " pairs can come again"
+        )
     rng = np.random.default_rng([seed, 2])
     told = _told(players, bpm, rng)
-    owned = [[n for n, beat in enumerate(told) if beat["model"] == model] for model in range(len(players))]
-    return Design(tuple(players), tuple(told), tuple(_sheet(owned, rounds, repeats, rng) for _ in range(sheets)), bool(ties))
+    owned = [
+        [n for n, beat in enumerate(told) if beat["model"] == model]
+        for model in range(len(players))
+    ]
+    return Design(
+        tuple(players),
+        tuple(told),
+        tuple(_sheet(owned, rounds, repeats, rng) for _ in range(sheets)),
+        bool(ties),
+    )
 
 # %% ../nbs/10_listening.ipynb #c3bd99b2
 def check_nickname(
-    text:str, # as typed
-)->str: # in small letters
+    text: str,  # as typed
+) -> str:  # in small letters
     "A nickname that is safe as part of a file's name, or a `ValueError`."
     nickname = str(text).strip().lower()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,23}", nickname, re.ASCII):
-        raise ValueError("A nickname has up to 24 letters a-z, digits, - and _, and begins with a letter or digit.")
+        raise ValueError(
+            "A nickname has up to 24 letters a-z, digits, - and _, and begins with a letter or"
+            " digit."
+        )
     return nickname
+
 
 @patch
 def trials(
-    self:Design,
-    nickname:str, # of a listener
-)->list: # [(first, second, again), ...]: numbers of beats, and 1 for a repeated pair; the first trial is for practice
+    self: Design,
+    nickname: str,  # of a listener
+) -> list:  # [(first, second, again), ...]: numbers of beats, and 1 for a repeated pair; the first trial is for practice
     "What this listener hears: the nickname's hash (FNV-1a, which is short in JavaScript too) chooses the sheet."
-    number = 0x811c9dc5
-    for letter in check_nickname(nickname).encode(): number = (number ^ letter) * 0x01000193 % 2**32
+    number = 0x811C9DC5
+    for letter in check_nickname(nickname).encode():
+        number = (number ^ letter) * 0x01000193 % 2**32
     return [tuple(trial) for trial in self.sheets[number % len(self.sheets)]]
 
 # %% ../nbs/10_listening.ipynb #983aeaaf
 ANSWERS = ("first", "second", "none")
 
-def _is_whole(x): return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+def _is_whole(x):
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
 
 def answer_line(
-    design:Design, # the test
-    nickname:str, # who answers
-    trial:int, # which of their trials, from 0 (practice)
-    answer:str, # "first", "second" or "none"
-    plays=(1, 1), # how often each beat was heard to its end
-    seconds:float=0.0, # from the pair's appearance to the answer
-    simulated:bool=False, # no person but a program answered
-)->str: # JSON
+    design: Design,  # the test
+    nickname: str,  # who answers
+    trial: int,  # which of their trials, from 0 (practice)
+    answer: str,  # "first", "second" or "none"
+    plays=(1, 1),  # how often each beat was heard to its end
+    seconds: float = 0.0,  # from the pair's appearance to the answer
+    simulated: bool = False,  # no person but a program answered
+) -> str:  # JSON
     "One answer, without the models' names."
     trials = design.trials(nickname)
-    if not _is_whole(trial) or trial not in range(len(trials)) or answer not in ANSWERS[:2 + design.ties]:
+    if (
+        not _is_whole(trial)
+        or trial not in range(len(trials))
+        or answer not in ANSWERS[: 2 + design.ties]
+    ):
         raise ValueError(f"trial {trial!r:.60} cannot be answered with {answer!r:.60} in this test")
-    if len(plays) != 2 or not all(_is_whole(n) and 0 < n < 1000 for n in plays): raise ValueError(f"both beats must be heard first: plays is {plays!r:.60}")
-    if not 0 <= seconds < 1e7: raise ValueError(f"seconds is {seconds!r:.60}")
+    if len(plays) != 2 or not all(_is_whole(n) and 0 < n < 1000 for n in plays):
+        raise ValueError(f"both beats must be heard first: plays is {plays!r:.60}")
+    if not 0 <= seconds < 1e7:
+        raise ValueError(f"seconds is {seconds!r:.60}")
     first, second = (design.beats[i]["id"] for i in trials[trial][:2])
-    return json.dumps(dict(test=design.test, rater=check_nickname(nickname), simulated=bool(simulated), trial=int(trial), first=first, second=second,
-                           answer=answer, plays=[int(n) for n in plays], seconds=round(float(seconds), 1)), separators=(",", ":"))
+    return json.dumps(
+        dict(
+            test=design.test,
+            rater=check_nickname(nickname),
+            simulated=bool(simulated),
+            trial=int(trial),
+            first=first,
+            second=second,
+            answer=answer,
+            plays=[int(n) for n in plays],
+            seconds=round(float(seconds), 1),
+        ),
+        separators=(",", ":"),
+    )
 
 # %% ../nbs/10_listening.ipynb #0b4f7762
 def append_line(
-    path, # a file; made if it is not there
-    line:str, # without its end
-)->None:
+    path,  # a file; made if it is not there
+    line: str,  # without its end
+) -> None:
     "Add a line and see it to the disk."
     with open(path, "a+b") as file:
-        whole = file.seek(0, os.SEEK_END) == 0 or (file.seek(-1, os.SEEK_END), file.read(1))[1] == b"\n"
+        whole = (
+            file.seek(0, os.SEEK_END) == 0 or (file.seek(-1, os.SEEK_END), file.read(1))[1] == b"\n"
+        )
         file.write((b"" if whole else b"\n") + line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 # %% ../nbs/10_listening.ipynb #11e96a35
-def _asset(name): return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
+def _asset(name):
+    return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
 
-def _script(): return f"{player_script()}\n{_asset('listening.js')}"
+
+def _script():
+    return f"{player_script()}\n{_asset('listening.js')}"
 
 # %% ../nbs/10_listening.ipynb #573abb0f
 def _embedded(design):
     "The test as part of a page: beats without owners, and the sheets."
     sheets = [[trial[:2] for trial in sheet] for sheet in design.sheets]
-    data = dict(test=design.test, ties=design.ties, sheets=sheets, beats=[{k: v for k, v in beat.items() if k != "model"} for beat in design.beats])
-    return (f'<style>{_asset("listening.css")}</style><div class="mathjax_ignore"><p>The listening test needs JavaScript. In a notebook: trust the notebook.</p>'
-            f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script></div>'
-            f'<script>{_script()}\ndrumQtuner.listeningPage(document.currentScript.previousElementSibling);</script>')
+    data = dict(
+        test=design.test,
+        ties=design.ties,
+        sheets=sheets,
+        beats=[{k: v for k, v in beat.items() if k != "model"} for beat in design.beats],
+    )
+    return (
+        f'<style>{_asset("listening.css")}</style><div class="mathjax_ignore"><p>The listening test'
+        " needs JavaScript. In a notebook: trust the notebook.</p>"
+        f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script></div>'
+        f"<script>{_script()}\ndrumQtuner.listeningPage(document.currentScript.previousElementSibling);</script>"
+    )
+
 
 def listening_page(
-    design:Design, # the test
-    path=None, # an .html file to write; the key is written beside it, as .key.json
-)->str: # a whole page that needs nothing else
+    design: Design,  # the test
+    path=None,  # an .html file to write; the key is written beside it, as .key.json
+) -> str:  # a whole page that needs nothing else
     "The test as a page to hand out; listeners send back the file that it lets them save."
-    page = ('<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            '<title>Listening test</title><style>:root{color-scheme:light dark}body{margin:8px}</style>' + _embedded(design) + '</html>')
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width"><link rel="icon" href="data:,"><title>Listening'
+        " test</title><style>:root{color-scheme:light dark}body{margin:8px}</style>"
+        + _embedded(design)
+        + "</html>"
+    )
     if path is not None:
         write_file(path, page.encode())
         write_file(Path(path).with_suffix(".key.json"), design.key().encode())
     return page
 
 # %% ../nbs/10_listening.ipynb #74997dd5
-def is_watched()->bool: # False in a script, a terminal, nbconvert
+def is_watched() -> bool:  # False in a script, a terminal, nbconvert
     "Is there a notebook page that can show a widget?"
     shell = get_ipython()
-    if "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {}): return True
-    return hasattr(shell, "get_parent") and bool(shell.get_parent().get("metadata")) # which a page sends along with a cell
+    if "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {}):
+        return True
+    return hasattr(shell, "get_parent") and bool(
+        shell.get_parent().get("metadata")
+    )  # which a page sends along with a cell
 
 # %% ../nbs/10_listening.ipynb #0987b36e
 def check_folder(
-    design:Design, # the test
-    folder, # for its answers
-)->Path: # where its key is, or will be
+    design: Design,  # the test
+    folder,  # for its answers
+) -> Path:  # where its key is, or will be
     "One folder, one test: a `ValueError` where the folder holds another one."
     path = Path(folder, "key.json")
-    if path.exists() and path.read_bytes() != design.key().encode(): raise ValueError(f"{folder} holds the answers to another test: choose another folder")
+    if path.exists() and path.read_bytes() != design.key().encode():
+        raise ValueError(f"{folder} holds the answers to another test: choose another folder")
     return path
 
 # %% ../nbs/10_listening.ipynb #b4404d96
 class ListeningTest(anywidget.AnyWidget):
     "A blind listening test in the notebook; answers go to `folder`, one file a listener."
-    _esm, _css = _script() + "\nexport default globalThis.drumQtuner.listeningWidget;", _asset("listening.css")
 
-    def __init__(self,
-        models, # as for `design`, or a `Design`
-        folder="listening", # for the answers and the key
-        **options, # as for `design`
+    _esm, _css = (
+        _script() + "\nexport default globalThis.drumQtuner.listeningWidget;",
+        _asset("listening.css"),
+    )
+
+    def __init__(
+        self,
+        models,  # as for `design`, or a `Design`
+        folder="listening",  # for the answers and the key
+        **options,  # as for `design`
     ):
         self.design = models if isinstance(models, Design) else design(models, **options)
         self.folder = Path(folder)
@@ -264,31 +373,46 @@ class ListeningTest(anywidget.AnyWidget):
         super().__init__()
         self.on_msg(lambda _, question, buffers: self.send(self.reply(question)))
 
-    def open(self): # tells the page that the widget is there
-        if is_watched(): super().open()
+    def open(self):  # tells the page that the widget is there
+        if is_watched():
+            super().open()
 
     def _repr_mimebundle_(self, **kwargs):
-        if self.comm is None: return {"text/plain": repr(self), "text/html": _embedded(self.design)} # nobody watches: the page without Python
+        if self.comm is None:
+            return {
+                "text/plain": repr(self),
+                "text/html": _embedded(self.design),
+            }  # nobody watches: the page without Python
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return data | {"text/html": "<p><i>In a running notebook the listening test stands here.</i></p>"}, metadata
+        return (
+            data
+            | {"text/html": "<p><i>In a running notebook the listening test stands here.</i></p>"},
+            metadata,
+        )
 
-    def __repr__(self): return f"ListeningTest({', '.join(self.design.models)}; test {self.design.test})"
+    def __repr__(self):
+        return f"ListeningTest({', '.join(self.design.models)}; test {self.design.test})"
 
 # %% ../nbs/10_listening.ipynb #a081a36b
 @patch
-def path(self:ListeningTest, nickname:str)->Path: # where this listener's answers are
+def path(self: ListeningTest, nickname: str) -> Path:  # where this listener's answers are
     "The file of a listener."
     return self.folder / f"rater-{check_nickname(nickname)}.jsonl"
 
+
 @patch
-def answered(self:ListeningTest, nickname:str)->int: # how many trials, practice included
+def answered(self: ListeningTest, nickname: str) -> int:  # how many trials, practice included
     "How far a listener has come; a `ValueError` where the file is another test's or a program's."
     path, given = self.path(nickname), set()
     for line in path.read_bytes().splitlines() if path.exists() else ():
-        try: row = json.loads(line)
-        except (ValueError, RecursionError): continue # a line that was cut off
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # a line that was cut off
         if not isinstance(row, dict) or row.get("test") != self.design.test or row.get("simulated"):
-            raise ValueError(f"{path} holds answers that do not belong here: choose another nickname")
+            raise ValueError(
+                f"{path} holds answers that do not belong here: choose another nickname"
+            )
         given.add(json.dumps(row.get("trial")))
     return next(trial for trial in range(len(given) + 1) if str(trial) not in given)
 
@@ -296,59 +420,103 @@ def answered(self:ListeningTest, nickname:str)->int: # how many trials, practice
 def _reply(test, ask, nickname, **given):
     done = test.answered(nickname)
     key = check_folder(test.design, test.folder)
-    if not key.exists(): write_file(key, test.design.key().encode())
+    if not key.exists():
+        write_file(key, test.design.key().encode())
     if ask == "answer":
-        if given["trial"] > done: raise ValueError(f"Pair {done} is no longer in {test.path(nickname)}: run the cell again and begin with the same nickname.")
-        if given["trial"] == done: append_line(test.path(nickname), answer_line(test.design, nickname, **given))
+        if given["trial"] > done:
+            raise ValueError(
+                f"Pair {done} is no longer in {test.path(nickname)}: run the cell again and begin"
+                " with the same nickname."
+            )
+        if given["trial"] == done:
+            append_line(test.path(nickname), answer_line(test.design, nickname, **given))
         return dict(done=test.answered(nickname))
-    hidden = [{k: v for k, v in beat.items() if k not in ("id", "model")} for beat in test.design.beats]
-    return dict(done=done, ties=test.design.ties, trials=[dict(first=hidden[a], second=hidden[b]) for a, b, _ in test.design.trials(nickname)])
+    hidden = [
+        {k: v for k, v in beat.items() if k not in ("id", "model")} for beat in test.design.beats
+    ]
+    return dict(
+        done=done,
+        ties=test.design.ties,
+        trials=[
+            dict(first=hidden[a], second=hidden[b]) for a, b, _ in test.design.trials(nickname)
+        ],
+    )
+
 
 @patch
-def reply(self:ListeningTest,
-    question:dict, # {id, ask: "start", nickname} or {id, ask: "answer", nickname, trial, answer, plays, seconds}
-)->dict: # {id, done, ...}, or {id, error}
+def reply(
+    self: ListeningTest,
+    question: dict,  # {id, ask: "start", nickname} or {id, ask: "answer", nickname, trial, answer, plays, seconds}
+) -> dict:  # {id, done, ...}, or {id, error}
     "What Python says to the page."
     question = dict(question)
     id = question.pop("id")
-    try: return dict(id=id) | _reply(self, **question)
-    except (ValueError, KeyError, TypeError, OSError) as error: return dict(id=id, error=str(error))
+    try:
+        return dict(id=id) | _reply(self, **question)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        return dict(id=id, error=str(error))
 
 # %% ../nbs/10_listening.ipynb #c9c518a1
 @patch
-def to_html(self:ListeningTest,
-    path, # an .html file; the key is written beside it, as .key.json
-)->Path: # the page's path
+def to_html(
+    self: ListeningTest,
+    path,  # an .html file; the key is written beside it, as .key.json
+) -> Path:  # the page's path
     "The same test as one page that needs no Python."
     listening_page(self.design, path)
     return Path(path)
 
 # %% ../nbs/10_listening.ipynb #cbba018f
-FIELDS = dict(test=str, rater=str, simulated=bool, trial=int, first=str, second=str, answer=str, plays=list, seconds=(int, float))
-MAX_LINE, MAX_FILE = 1_000, 10_000_000 # characters and bytes; an answer has about 150
+FIELDS = dict(
+    test=str,
+    rater=str,
+    simulated=bool,
+    trial=int,
+    first=str,
+    second=str,
+    answer=str,
+    plays=list,
+    seconds=(int, float),
+)
+MAX_LINE, MAX_FILE = 1_000, 10_000_000  # characters and bytes; an answer has about 150
+
 
 def load_key(
-    path, # key.json, or NAME.key.json
-)->Design: # the test
+    path,  # key.json, or NAME.key.json
+) -> Design:  # the test
     "Read a test's design back."
     try:
         key = json.loads(Path(path).read_text(encoding="utf-8"))
         return Design(tuple(key["models"]), tuple(key["beats"]), tuple(key["sheets"]), key["ties"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error: raise ValueError(f"{path}: not the key of a listening test ({error})") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: not the key of a listening test ({error})") from None
 
 # %% ../nbs/10_listening.ipynb #d75237c7
 def _read_answer(line, design):
     "A row of the table, or a `ValueError` that says why not."
-    if len(line) > MAX_LINE: raise ValueError("longer than any answer")
-    try: row = json.loads(line)
-    except (ValueError, RecursionError): raise ValueError("not JSON; was it cut off?") from None
-    if not isinstance(row, dict) or row.keys() != FIELDS.keys(): raise ValueError(f"not an answer: its fields must be {', '.join(FIELDS)}")
+    if len(line) > MAX_LINE:
+        raise ValueError("longer than any answer")
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON; was it cut off?") from None
+    if not isinstance(row, dict) or row.keys() != FIELDS.keys():
+        raise ValueError(f"not an answer: its fields must be {', '.join(FIELDS)}")
     for name, kind in FIELDS.items():
-        if not isinstance(row[name], kind) or isinstance(row[name], bool) and kind is not bool: raise ValueError(f"{name} is {row[name]!r:.60}")
-    if row["test"] != design.test: raise ValueError(f"of another test, {row['test'][:20]!r}, not {design.test!r}")
-    if row["rater"] != check_nickname(row["rater"]): raise ValueError(f"{row['rater']!r:.60} is not a nickname")
-    expected = json.loads(answer_line(design, *(row[name] for name in ("rater", "trial", "answer", "plays", "seconds", "simulated"))))
-    if (row["first"], row["second"]) != (expected["first"], expected["second"]): raise ValueError(f"trial {row['trial']} of {row['rater']} is another pair")
+        if not isinstance(row[name], kind) or isinstance(row[name], bool) and kind is not bool:
+            raise ValueError(f"{name} is {row[name]!r:.60}")
+    if row["test"] != design.test:
+        raise ValueError(f"of another test, {row['test'][:20]!r}, not {design.test!r}")
+    if row["rater"] != check_nickname(row["rater"]):
+        raise ValueError(f"{row['rater']!r:.60} is not a nickname")
+    expected = json.loads(
+        answer_line(
+            design,
+            *(row[name] for name in ("rater", "trial", "answer", "plays", "seconds", "simulated")),
+        )
+    )
+    if (row["first"], row["second"]) != (expected["first"], expected["second"]):
+        raise ValueError(f"trial {row['trial']} of {row['rater']} is another pair")
     return row
 
 # %% ../nbs/10_listening.ipynb #5ca402fb
@@ -357,41 +525,78 @@ def _models(row, design):
     *pair, again = design.trials(row["rater"])[row["trial"]]
     kind = "practice" if row["trial"] == 0 else "repeat" if again else "pair"
     first, second = (design.models[design.beats[i]["model"]] for i in pair)
-    return row | dict(kind=kind, first=first, second=second, first_beat=row["first"], second_beat=row["second"], plays=sum(row["plays"]))
+    return row | dict(
+        kind=kind,
+        first=first,
+        second=second,
+        first_beat=row["first"],
+        second_beat=row["second"],
+        plays=sum(row["plays"]),
+    )
+
 
 def _read_lines(path, design):
     "The answers in a file {(rater, trial): row}, and what is wrong with it [(line, reason), ...]."
     answers, wrong = {}, []
     try:
-        if path.stat().st_size > MAX_FILE: raise ValueError(f"larger than {MAX_FILE:,} bytes")
+        if path.stat().st_size > MAX_FILE:
+            raise ValueError(f"larger than {MAX_FILE:,} bytes")
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error: return {}, [("all", f"cannot be read ({error})")]
+    except (OSError, ValueError) as error:
+        return {}, [("all", f"cannot be read ({error})")]
     for number, line in enumerate(lines, 1):
         try:
-            if not line.strip(): continue
+            if not line.strip():
+                continue
             row = _read_answer(line, design)
             place = row["rater"], row["trial"]
-            if place in answers: raise ValueError(f"trial {row['trial']} of {row['rater']} a second time")
+            if place in answers:
+                raise ValueError(f"trial {row['trial']} of {row['rater']} a second time")
             answers[place] = row
-        except ValueError as error: wrong.append((number, str(error)))
+        except ValueError as error:
+            wrong.append((number, str(error)))
     return answers, wrong if answers or wrong else [("all", "holds no answers")]
 
 # %% ../nbs/10_listening.ipynb #16a85307
 def _paths(files):
     files = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    def inside(folder): return sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.txt")]) # some mail programs add .txt
-    paths = [path for file in map(Path, files) for path in (inside(file) if file.is_dir() else [file])]
-    if not paths: raise ValueError(f"no answers: there is no .jsonl file in {', '.join(map(str, files)) or 'an empty list'}")
+
+    def inside(folder):
+        return sorted(
+            [*folder.glob("*.jsonl"), *folder.glob("*.jsonl.txt")]
+        )  # some mail programs add .txt
+
+    paths = [
+        path for file in map(Path, files) for path in (inside(file) if file.is_dir() else [file])
+    ]
+    if not paths:
+        raise ValueError(
+            "no answers: there is no .jsonl file in"
+            f" {', '.join(map(str, files)) or 'an empty list'}"
+        )
     return paths
 
-COLUMNS = ["rater", "trial", "kind", "first", "second", "answer", "plays", "seconds", "first_beat", "second_beat", "simulated"]
+
+COLUMNS = [
+    "rater",
+    "trial",
+    "kind",
+    "first",
+    "second",
+    "answer",
+    "plays",
+    "seconds",
+    "first_beat",
+    "second_beat",
+    "simulated",
+]
 
 # %% ../nbs/10_listening.ipynb #5e7dd124
 def pool(
-    files, # a folder, or .jsonl files
-    key=None, # the test: a `Design`, or the path of its key; none: key.json beside the answers
-    mix:bool=False, # people's and simulated answers in one table
-)->tuple: # two tables: the answers; what was left out (file, line, reason)
+    files,  # a folder, or .jsonl files
+    key=None,  # the test: a `Design`, or the path of its key; none: key.json beside the answers
+    mix: bool = False,  # people's and simulated answers in one table
+) -> tuple:  # two tables: the answers; what was left out (file, line, reason)
     "Read, check and merge the answers of a class."
     paths = _paths(files)
     design = key if isinstance(key, Design) else load_key(key or paths[0].parent / "key.json")
@@ -399,14 +604,33 @@ def pool(
     for path in paths:
         own, wrong = _read_lines(path, design)
         rejected += [(str(path), *reason) for reason in wrong]
-        for rater, trial in sorted({rater: trial for (rater, trial), row in reversed(own.items()) if kept.get((rater, trial), row) != row}.items()):
-            rejected.append((str(path), "all", f"{rater} answers trial {trial} differently in {origin[rater].name}: two people with one nickname?"))
+        for rater, trial in sorted(
+            {
+                rater: trial
+                for (rater, trial), row in reversed(own.items())
+                if kept.get((rater, trial), row) != row
+            }.items()
+        ):
+            rejected.append(
+                (
+                    str(path),
+                    "all",
+                    (
+                        f"{rater} answers trial {trial} differently in {origin[rater].name}: two"
+                        " people with one nickname?"
+                    ),
+                )
+            )
             own = {place: row for place, row in own.items() if place[0] != rater}
         kept |= own
         origin |= {rater: path for rater, _ in own}
     if not mix and len({row["simulated"] for row in kept.values()}) > 1:
-        raise ValueError("some answers are simulated and others are not: pool them apart, or say mix=True")
-    answers = pd.DataFrame([_models(kept[place], design) for place in sorted(kept)], columns=COLUMNS)
+        raise ValueError(
+            "some answers are simulated and others are not: pool them apart, or say mix=True"
+        )
+    answers = pd.DataFrame(
+        [_models(kept[place], design) for place in sorted(kept)], columns=COLUMNS
+    )
     return answers, pd.DataFrame(rejected, columns=["file", "line", "reason"])
 
 # %% ../nbs/10_listening.ipynb #033636a6
@@ -417,41 +641,56 @@ def _choices(difference, doubt, rng):
 
 # %% ../nbs/10_listening.ipynb #5145ed24
 def rehearse(
-    design:Design, # a test
-    strengths:dict, # {model: strength}, for all of its models
-    nicknames, # of the simulated listeners
-    folder, # where to write their files, and the key
-    spread:float=0.0, # how much tastes differ
-    doubt:float=0.0, # below which difference a listener has no preference, where ties are allowed
-    seed:int=0, # same seed, same answers
-)->list[Path]: # the key and the files
+    design: Design,  # a test
+    strengths: dict,  # {model: strength}, for all of its models
+    nicknames,  # of the simulated listeners
+    folder,  # where to write their files, and the key
+    spread: float = 0.0,  # how much tastes differ
+    doubt: float = 0.0,  # below which difference a listener has no preference, where ties are allowed
+    seed: int = 0,  # same seed, same answers
+) -> list[Path]:  # the key and the files
     "Let simulated listeners take a test, to try out all that follows before a class does."
-    if missing := sorted(set(design.models) - set(strengths)): raise ValueError(f"strengths lacks {', '.join(missing)}")
+    if missing := sorted(set(design.models) - set(strengths)):
+        raise ValueError(f"strengths lacks {', '.join(missing)}")
     rng = np.random.default_rng(seed)
     paths = [write_file(check_folder(design, folder), design.key().encode())]
     for nickname in nicknames:
-        own = np.array([strengths[model] for model in design.models]) + spread * rng.standard_normal(len(design.models))
-        first, second = np.array([[design.beats[i]["model"] for i in trial[:2]] for trial in design.trials(nickname)]).T
+        own = np.array(
+            [strengths[model] for model in design.models]
+        ) + spread * rng.standard_normal(len(design.models))
+        first, second = np.array(
+            [[design.beats[i]["model"] for i in trial[:2]] for trial in design.trials(nickname)]
+        ).T
         answers = _choices(own[first] - own[second], doubt * design.ties, rng)
-        lines = [answer_line(design, nickname, trial, str(answer), simulated=True) for trial, answer in enumerate(answers)]
-        paths.append(write_file(Path(folder, f"simulated-{check_nickname(nickname)}.jsonl"), "".join(line + "\n" for line in lines).encode()))
+        lines = [
+            answer_line(design, nickname, trial, str(answer), simulated=True)
+            for trial, answer in enumerate(answers)
+        ]
+        paths.append(
+            write_file(
+                Path(folder, f"simulated-{check_nickname(nickname)}.jsonl"),
+                "".join(line + "\n" for line in lines).encode(),
+            )
+        )
     return paths
 
 # %% ../nbs/10_listening.ipynb #b6fc8917
 def wins(
-    answers, # table of `pool`
-    models=None, # names, in the order wanted; none: all, sorted
-)->tuple: # models; float (raters, models, models): how often each preferred row to column, a tie being half
+    answers,  # table of `pool`
+    models=None,  # names, in the order wanted; none: all, sorted
+) -> tuple:  # models; float (raters, models, models): how often each preferred row to column, a tie being half
     "The answers as numbers: without practice and repeats."
     pairs = answers[answers["kind"] == "pair"]
     met = {*pairs["first"], *pairs["second"]}
     models = sorted(met) if models is None else list(models)
-    if pairs.empty: raise ValueError("nothing to count: nobody has judged a pair yet")
-    if not met <= set(models): raise ValueError(f"models lacks {', '.join(sorted(met - set(models)))}")
+    if pairs.empty:
+        raise ValueError("nothing to count: nobody has judged a pair yet")
+    if not met <= set(models):
+        raise ValueError(f"models lacks {', '.join(sorted(met - set(models)))}")
     place = {model: i for i, model in enumerate(models)}
     raters, rater = np.unique(pairs["rater"], return_inverse=True)
     first, second = (pairs[side].map(place).to_numpy() for side in ("first", "second"))
-    share = pairs["answer"].map(dict(first=1., second=0., none=.5)).to_numpy()
+    share = pairs["answer"].map(dict(first=1.0, second=0.0, none=0.5)).to_numpy()
     won = np.zeros((len(raters), len(models), len(models)))
     np.add.at(won, (rater, first, second), share)
     np.add.at(won, (rater, second, first), 1 - share)
@@ -462,17 +701,26 @@ def _labelled(table, answers, name):
     "The table, with a warning where no people answered."
     return table.rename_axis(name + " (SIMULATED answers)" * bool(answers["simulated"].any()))
 
+
 def counts(
-    answers, # table of `pool`
-)->pd.DataFrame: # a row a model: how often it was compared and preferred (a tie is half), and its share
+    answers,  # table of `pool`
+) -> (
+    pd.DataFrame
+):  # a row a model: how often it was compared and preferred (a tie is half), and its share
     "Figure 5 as a table."
     models, won = wins(answers)
-    table = pd.DataFrame(dict(compared=(won.sum((0, 1)) + won.sum((0, 2))).astype(int), preferred=won.sum((0, 2))), index=models)
-    table = table.assign(share=table["preferred"] / table["compared"]).sort_values("share", ascending=False)
+    table = pd.DataFrame(
+        dict(compared=(won.sum((0, 1)) + won.sum((0, 2))).astype(int), preferred=won.sum((0, 2))),
+        index=models,
+    )
+    table = table.assign(share=table["preferred"] / table["compared"]).sort_values(
+        "share", ascending=False
+    )
     return _labelled(table, answers, "model")
 
 # %% ../nbs/10_listening.ipynb #1ea7df74
-PRIOR = .1 # extra votes for each side of each pair
+PRIOR = 0.1  # extra votes for each side of each pair
+
 
 def _slope(met, strengths):
     "Probabilities that row is preferred to column, and the curvature of the log-likelihood, its sign changed (1 / n holds the mean at 0)."
@@ -481,16 +729,17 @@ def _slope(met, strengths):
     bend = met * p * (1 - p)
     return p, bend.sum(-1)[..., None] * np.eye(n) - bend + 1 / n
 
+
 def bradley_terry(
-    won, # (..., models, models): how often row was preferred to column
-)->np.ndarray: # float64 (..., models): strengths with mean 0
+    won,  # (..., models, models): how often row was preferred to column
+) -> np.ndarray:  # float64 (..., models): strengths with mean 0
     "Bradley-Terry strengths by maximum likelihood."
     won = np.asarray(won, float)
     if won.ndim < 2 or won.shape[-1] != won.shape[-2] or not (np.isfinite(won) & (won >= 0)).all():
         raise ValueError("won must be a square of counts, finite and none below 0")
     won = won + PRIOR * (1 - np.eye(won.shape[-1]))
     met, strengths, step = won + won.swapaxes(-1, -2), np.zeros(won.shape[:-1]), 1
-    while np.abs(step).max() > 1e-6: # the error after a step is about its square
+    while np.abs(step).max() > 1e-6:  # the error after a step is about its square
         p, bend = _slope(met, strengths)
         step = np.linalg.solve(bend, (won - met * p).sum(-1)[..., None])[..., 0]
         strengths = strengths + step
@@ -499,59 +748,84 @@ def bradley_terry(
 # %% ../nbs/10_listening.ipynb #317e9225
 def _moved(won, draws, seed):
     "Strengths (draws, models) of classes that are drawn, whole listeners, from this one."
-    drawn = np.random.default_rng(seed).multinomial(len(won), np.full(len(won), 1 / len(won)), size=draws)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(won), np.full(len(won), 1 / len(won)), size=draws
+    )
     return bradley_terry(np.tensordot(drawn, won, 1))
 
-def _interval(won, moved, level=.95, against=None, floor=True):
+
+def _interval(won, moved, level=0.95, against=None, floor=True):
     "Strengths beside their mean or beside one of them, with both ends of their intervals."
     from scipy.stats import norm, t
+
     raters, n = won.shape[:2]
     compare = np.eye(n) - (1 / n if against is None else np.eye(n)[against])
     votes, estimate, high = won.sum(0), bradley_terry(won.sum(0)), (1 + level) / 2
     half = t.ppf(high, raters - 1) * (moved @ compare.T).std(0) * np.sqrt(raters / (raters - 1))
     if floor:
         _, bend = _slope(votes + votes.T + 2 * PRIOR * (1 - np.eye(n)), estimate)
-        half = np.maximum(half, norm.ppf(high) * np.sqrt(np.diag(compare @ np.linalg.inv(bend) @ compare.T)))
+        half = np.maximum(
+            half, norm.ppf(high) * np.sqrt(np.diag(compare @ np.linalg.inv(bend) @ compare.T))
+        )
     return compare @ estimate, compare @ estimate - half, compare @ estimate + half
 
 # %% ../nbs/10_listening.ipynb #41c504b3
 def strengths(
-    answers, # table of `pool`
-    against=None, # a model to which the others are compared; none: to the mean of all
-    draws:int=2000, # of the bootstrap
-    level:float=.95, # of the intervals
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # a row a model: strength, low, high; strongest first
+    answers,  # table of `pool`
+    against=None,  # a model to which the others are compared; none: to the mean of all
+    draws: int = 2000,  # of the bootstrap
+    level: float = 0.95,  # of the intervals
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:  # a row a model: strength, low, high; strongest first
     "Bradley-Terry strengths; intervals from whole listeners drawn afresh and Student's t, none narrower than independent votes would have."
     models, won = wins(answers)
-    if len(won) < 2: raise ValueError("an interval needs at least two listeners")
-    if against is not None and against not in models: raise ValueError(f"nobody heard {against!r}; they heard {', '.join(models)}")
-    estimate, low, high = _interval(won, _moved(won, draws, seed), level, None if against is None else models.index(against))
-    table = pd.DataFrame(dict(strength=estimate, low=low, high=high), index=models).sort_values("strength", ascending=False)
+    if len(won) < 2:
+        raise ValueError("an interval needs at least two listeners")
+    if against is not None and against not in models:
+        raise ValueError(f"nobody heard {against!r}; they heard {', '.join(models)}")
+    estimate, low, high = _interval(
+        won, _moved(won, draws, seed), level, None if against is None else models.index(against)
+    )
+    table = pd.DataFrame(dict(strength=estimate, low=low, high=high), index=models).sort_values(
+        "strength", ascending=False
+    )
     return _labelled(table, answers, "model")
 
 # %% ../nbs/10_listening.ipynb #1255e0b5
 def plot_strengths(
-    table, # of `strengths`
-    ax=None, # matplotlib axes; none: new ones
-): # the matplotlib axes
+    table,  # of `strengths`
+    ax=None,  # matplotlib axes; none: new ones
+):  # the matplotlib axes
     "Strengths and their intervals."
     import matplotlib.pyplot as plt
-    ax = ax or plt.subplots(figsize=(6, .4 * len(table) + 1), layout="constrained")[1]
+
+    ax = ax or plt.subplots(figsize=(6, 0.4 * len(table) + 1), layout="constrained")[1]
     table = table[::-1]
-    ax.errorbar(table["strength"], range(len(table)), xerr=[table["strength"] - table["low"], table["high"] - table["strength"]], fmt="o", capsize=3, color="#0072b2")
+    ax.errorbar(
+        table["strength"],
+        range(len(table)),
+        xerr=[table["strength"] - table["low"], table["high"] - table["strength"]],
+        fmt="o",
+        capsize=3,
+        color="#0072b2",
+    )
     ax.axvline(0, color="0.6", lw=1)
-    ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel="strength (log odds)", ylabel=table.index.name)
+    ax.set(
+        yticks=range(len(table)),
+        yticklabels=table.index,
+        xlabel="strength (log odds)",
+        ylabel=table.index.name,
+    )
     return ax
 
 # %% ../nbs/10_listening.ipynb #fa8d5e51
 def simulate(
-    strengths, # of the models, (models,)
-    raters:int, # listeners
-    rounds:int=1, # how often each hears each pair
-    spread:float=0.0, # how much tastes differ
-    rng=None, # numpy Generator; none: seed 0
-)->np.ndarray: # as from `wins`: (raters, models, models)
+    strengths,  # of the models, (models,)
+    raters: int,  # listeners
+    rounds: int = 1,  # how often each hears each pair
+    spread: float = 0.0,  # how much tastes differ
+    rng=None,  # numpy Generator; none: seed 0
+) -> np.ndarray:  # as from `wins`: (raters, models, models)
     "The counts of a simulated class."
     rng = rng or np.random.default_rng(0)
     own = np.asarray(strengths) + spread * rng.standard_normal((raters, len(strengths)))
@@ -563,13 +837,13 @@ def simulate(
 
 # %% ../nbs/10_listening.ipynb #758dd0a7
 def coverage(
-    strengths, # of the models, (models,)
-    raters:int, # listeners in a class
-    spread:float=0.5, # how much tastes differ
-    classes:int=500, # how many are simulated
-    draws:int=200, # of each bootstrap
-    seed:int=0, # of everything
-)->dict: # share of 95% intervals that hold the truth, for four ways to make them
+    strengths,  # of the models, (models,)
+    raters: int,  # listeners in a class
+    spread: float = 0.5,  # how much tastes differ
+    classes: int = 500,  # how many are simulated
+    draws: int = 200,  # of each bootstrap
+    seed: int = 0,  # of everything
+) -> dict:  # share of 95% intervals that hold the truth, for four ways to make them
     "Are the intervals of `strengths` as good as their word?"
     rng = np.random.default_rng(seed)
     truth = bradley_terry(simulate(strengths, 20_000, 1, spread, rng).sum(0))
@@ -577,77 +851,120 @@ def coverage(
     for _ in range(classes):
         won = simulate(strengths, raters, 1, spread, rng)
         moved = _moved(won, draws, rng)
-        votes = rng.binomial(raters, won.sum(0) / raters, (draws, *won.shape[1:])) # single votes are drawn afresh
+        votes = rng.binomial(
+            raters, won.sum(0) / raters, (draws, *won.shape[1:])
+        )  # single votes are drawn afresh
         votes = np.triu(votes, 1) + np.tril(raters - votes.transpose(0, 2, 1), -1)
-        ways = dict(listeners=_interval(won, moved)[1:], without_floor=_interval(won, moved, floor=False)[1:],
-                    listeners_percentile=np.quantile(moved, [.025, .975], 0), votes_percentile=np.quantile(bradley_terry(votes), [.025, .975], 0))
-        held.append({way: ((low <= truth) & (truth <= high)).mean() for way, (low, high) in ways.items()})
+        ways = dict(
+            listeners=_interval(won, moved)[1:],
+            without_floor=_interval(won, moved, floor=False)[1:],
+            listeners_percentile=np.quantile(moved, [0.025, 0.975], 0),
+            votes_percentile=np.quantile(bradley_terry(votes), [0.025, 0.975], 0),
+        )
+        held.append(
+            {way: ((low <= truth) & (truth <= high)).mean() for way, (low, high) in ways.items()}
+        )
     return pd.DataFrame(held).mean().to_dict()
 
 # %% ../nbs/10_listening.ipynb #b96b247d
 def _circles(won):
     "Share of triples, all three decided, that go round in a circle (nan if there are none)."
     beats = np.sign(won - won.T)
-    turns = [beats[a, b] + beats[b, c] + beats[c, a] for a, b, c in combinations(range(len(won)), 3) if beats[a, b] and beats[b, c] and beats[c, a]]
+    turns = [
+        beats[a, b] + beats[b, c] + beats[c, a]
+        for a, b, c in combinations(range(len(won)), 3)
+        if beats[a, b] and beats[b, c] and beats[c, a]
+    ]
     return np.mean(np.abs(turns) == 3) if turns else np.nan
+
 
 def _same(answers):
     "Share of repeated pairs that got the same answer (sides are changed, so 'first' becomes 'second')."
     turned = dict(first="second", second="first", none="none")
-    before = {(row.first_beat, row.second_beat): row.answer for row in answers[answers["kind"] == "pair"].itertuples()}
-    same = [turned[row.answer] == before[row.second_beat, row.first_beat] for row in answers[answers["kind"] == "repeat"].itertuples()
-            if (row.second_beat, row.first_beat) in before]
+    before = {
+        (row.first_beat, row.second_beat): row.answer
+        for row in answers[answers["kind"] == "pair"].itertuples()
+    }
+    same = [
+        turned[row.answer] == before[row.second_beat, row.first_beat]
+        for row in answers[answers["kind"] == "repeat"].itertuples()
+        if (row.second_beat, row.first_beat) in before
+    ]
     return np.mean(same) if same else np.nan
 
 # %% ../nbs/10_listening.ipynb #e8de2b24
 def consistency(
-    answers, # table of `pool`
-)->pd.DataFrame: # a row a listener
+    answers,  # table of `pool`
+) -> pd.DataFrame:  # a row a listener
     "How many pairs each listener judged, and four signs of how."
     judged = answers[answers["kind"] == "pair"]
     models, won = wins(answers, sorted({*judged["first"], *judged["second"], *ANCHORS}))
     rows = {}
     for (rater, pairs), mine in zip(judged.groupby("rater"), won):
         own = answers[answers["rater"] == rater]
-        against = mine[models.index("human"), models.index("random")], mine[models.index("random"), models.index("human")]
-        rows[rater] = dict(pairs=len(pairs), repeats_same=_same(own), circles=_circles(mine), first=(pairs["answer"] == "first").mean(),
-                           human_over_random=against[0] / sum(against) if sum(against) else np.nan, seconds=own["seconds"].median())
+        against = (
+            mine[models.index("human"), models.index("random")],
+            mine[models.index("random"), models.index("human")],
+        )
+        rows[rater] = dict(
+            pairs=len(pairs),
+            repeats_same=_same(own),
+            circles=_circles(mine),
+            first=(pairs["answer"] == "first").mean(),
+            human_over_random=against[0] / sum(against) if sum(against) else np.nan,
+            seconds=own["seconds"].median(),
+        )
     return _labelled(pd.DataFrame(rows).T, answers, "rater")
 
 # %% ../nbs/10_listening.ipynb #2494e074
 def agreement(
-    answers, # table of `pool`
-)->float: # Krippendorff's alpha, nominal: 1 unison, 0 chance
+    answers,  # table of `pool`
+) -> float:  # Krippendorff's alpha, nominal: 1 unison, 0 chance
     "Do listeners agree with each other about pairs of models?"
     import krippendorff
+
     won = wins(answers)[1]
-    if len(won) < 2: raise ValueError("agreement needs at least two listeners")
+    if len(won) < 2:
+        raise ValueError("agreement needs at least two listeners")
     first, second = np.array(list(combinations(range(won.shape[1]), 2))).T
     met = won[:, first, second] + won[:, second, first]
     said = np.where(met > 0, np.sign(won[:, first, second] - won[:, second, first]), np.nan)
-    shared = said[:, (met > 0).sum(0) > 1] # pairs that two or more have judged
-    if not np.nansum(np.abs(shared)): raise ValueError("agreement needs a pair that two listeners have judged, and a preference")
-    return float(krippendorff.alpha(np.concatenate([said, -said], 1), level_of_measurement="nominal"))
+    shared = said[:, (met > 0).sum(0) > 1]  # pairs that two or more have judged
+    if not np.nansum(np.abs(shared)):
+        raise ValueError("agreement needs a pair that two listeners have judged, and a preference")
+    return float(
+        krippendorff.alpha(np.concatenate([said, -said], 1), level_of_measurement="nominal")
+    )
 
 # %% ../nbs/10_listening.ipynb #d792a154
 def plan(
-    difference:float, # in strength, between the two models of interest
-    raters=(5, 10, 20, 40), # listeners
-    rounds=(1, 2), # how often each hears each pair
-    models:int=6, # in the test; the others lie in the middle between the two
-    spread:float=0.5, # how much tastes differ
-    classes:int=300, # simulated for each entry; 300 are good to about .05
-    draws:int=200, # of each bootstrap
-    seed:int=0, # same seed, same table
-)->pd.DataFrame: # share of classes that find the difference: a row for each number of raters, a column for rounds
+    difference: float,  # in strength, between the two models of interest
+    raters=(5, 10, 20, 40),  # listeners
+    rounds=(1, 2),  # how often each hears each pair
+    models: int = 6,  # in the test; the others lie in the middle between the two
+    spread: float = 0.5,  # how much tastes differ
+    classes: int = 300,  # simulated for each entry; 300 are good to about .05
+    draws: int = 200,  # of each bootstrap
+    seed: int = 0,  # same seed, same table
+) -> pd.DataFrame:  # share of classes that find the difference: a row for each number of raters, a column for rounds
     "How many listeners and comparisons does it take to find a difference?"
     raters, rounds = np.atleast_1d(raters).tolist(), np.atleast_1d(rounds).tolist()
     if models < 2 or classes < 1 or min(raters, default=0) < 2 or min(rounds, default=0) < 1:
         raise ValueError("plan takes at least 2 models, 2 raters, 1 round and 1 class")
     true = np.r_[difference / 2, -difference / 2, np.zeros(models - 2)]
+
     def finds(n, k, rng):
         won = simulate(true, n, k, spread, rng)
         _, low, high = _interval(won, _moved(won, draws, rng), against=1)
         return low[0] > 0 or high[0] < 0
-    found = {k: {n: np.mean([finds(n, k, np.random.default_rng([seed, n, k, c])) for c in range(classes)]) for n in raters} for k in rounds}
+
+    found = {
+        k: {
+            n: np.mean(
+                [finds(n, k, np.random.default_rng([seed, n, k, c])) for c in range(classes)]
+            )
+            for n in raters
+        }
+        for k in rounds
+    }
     return pd.DataFrame(found).rename_axis(index="raters", columns="rounds")

@@ -19,10 +19,10 @@ from .beat import Beat, REST, check_classes, write_file
 
 # %% ../nbs/03_note_cnn.ipynb #aa854da1
 def states(
-    prefix:torch.Tensor, # long (batch, t): the classes of the steps so far; t may be 0
-    classes:int=10, # how many classes there are
-    steps:int=32, # how many steps a state shows: the last ones of a longer prefix
-)->torch.Tensor: # float (batch, classes, steps), the newest step in the last column
+    prefix: torch.Tensor,  # long (batch, t): the classes of the steps so far; t may be 0
+    classes: int = 10,  # how many classes there are
+    steps: int = 32,  # how many steps a state shows: the last ones of a longer prefix
+) -> torch.Tensor:  # float (batch, classes, steps), the newest step in the last column
     "Zero-padded one-hot states (section 3.2.2)."
     prefix = prefix[:, -steps:]
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
@@ -31,17 +31,21 @@ def states(
 # %% ../nbs/03_note_cnn.ipynb #376a2866
 class NoteCNN(nn.Module):
     "Logits of what comes next: Conv1d, linear, output (section 4.2); 44,074 parameters with the paper's sizes."
-    def __init__(self,
-        classes:int=10, # sounds of the kit and the rest
-        steps:int=32, # steps that a state shows
-        channels:int=64, # patterns of the convolution
-        kernel:int=17, # steps that a pattern covers
-        hidden:int=32, # width of the linear layer
-        outputs:int=None, # numbers that come out; none: one for each class
+
+    def __init__(
+        self,
+        classes: int = 10,  # sounds of the kit and the rest
+        steps: int = 32,  # steps that a state shows
+        channels: int = 64,  # patterns of the convolution
+        kernel: int = 17,  # steps that a pattern covers
+        hidden: int = 32,  # width of the linear layer
+        outputs: int = None,  # numbers that come out; none: one for each class
     ):
         super().__init__()
         self.classes, self.steps, self.card = classes, steps, {}
-        self.sizes = dict(classes=classes, steps=steps, channels=channels, kernel=kernel, hidden=hidden)
+        self.sizes = dict(
+            classes=classes, steps=steps, channels=channels, kernel=kernel, hidden=hidden
+        )
         self.conv = nn.Conv1d(classes, channels, kernel)
         self.linear = nn.Linear(channels * (steps - kernel + 1), hidden)
         self.output = nn.Linear(hidden, outputs or classes)
@@ -50,66 +54,77 @@ class NoteCNN(nn.Module):
         "float (batch, classes, steps) -> float (batch, outputs)"
         return self.output(F.relu(self.linear(F.relu(self.conv(state)).flatten(1))))
 
-    def scores(self,
-        prefix:torch.Tensor, # long (batch, t)
-    )->torch.Tensor: # float (batch, classes): logits of the next step
+    def scores(
+        self,
+        prefix: torch.Tensor,  # long (batch, t)
+    ) -> torch.Tensor:  # float (batch, classes): logits of the next step
         "How the model rates each next step."
         return self(states(prefix, self.classes, self.steps))
 
-    def listener(self,
-        n:int, # number of prefixes
-    ): # a function with the results of `scores`, for prefixes that grow by a step from call to call
+    def listener(
+        self,
+        n: int,  # number of prefixes
+    ):  # a function with the results of `scores`, for prefixes that grow by a step from call to call
         "A fast `scores` for generation, see `Listener`; models with other scores have only those."
         return Listener(self, n) if type(self).scores is NoteCNN.scores else self.scores
 
 # %% ../nbs/03_note_cnn.ipynb #deff8a6c
 def all_logits(
-    model:NoteCNN, # with any sizes
-    sequence:torch.Tensor, # long (batch, t)
-)->torch.Tensor: # float (batch, t + 1, classes): after none, one, ... all of the steps
+    model: NoteCNN,  # with any sizes
+    sequence: torch.Tensor,  # long (batch, t)
+) -> torch.Tensor:  # float (batch, t + 1, classes): after none, one, ... all of the steps
     "What `model.scores` says of every prefix of a sequence, in one convolutional pass."
     one_hot = F.pad(F.one_hot(sequence, model.classes).float().transpose(1, 2), (model.steps, 0))
     patterns = F.relu(model.conv(one_hot))
     width = model.steps - model.conv.kernel_size[0] + 1
-    hidden = F.relu(F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias))
+    hidden = F.relu(
+        F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias)
+    )
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
 # %% ../nbs/03_note_cnn.ipynb #65a8f361
 def loss(
-    model:NoteCNN, # to be judged
-    classes, # whole numbers (clips, steps), an array or a tensor
-    first_step:int=8, # steps before this one do not count
-)->torch.Tensor: # a number: nats per step
+    model: NoteCNN,  # to be judged
+    classes,  # whole numbers (clips, steps), an array or a tensor
+    first_step: int = 8,  # steps before this one do not count
+) -> torch.Tensor:  # a number: nats per step
     "Mean cross-entropy of what was really played (section 4.2)."
     classes = torch.as_tensor(classes).long()
     logits = all_logits(model, classes[:, :-1])
     return F.cross_entropy(logits[:, first_step:].flatten(0, 1), classes[:, first_step:].flatten())
+
 
 @contextmanager
 def one_thread():
     "Let torch compute on one thread: the same bits on any number of cores, and faster for a network this small."
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try: yield
-    finally: torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 # %% ../nbs/03_note_cnn.ipynb #930d1790
 def write_tensors(
-    path, # a .safetensors file
-    tensors:dict, # {name: tensor or array}
-    card:dict, # facts about them, of the kinds that JSON knows
-)->Path: # the path
+    path,  # a .safetensors file
+    tensors: dict,  # {name: tensor or array}
+    card: dict,  # facts about them, of the kinds that JSON knows
+) -> Path:  # the path
     "Write tensors and a card as one file."
     from safetensors.torch import save
+
     tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
     return write_file(path, save(tensors, {"card": json.dumps(card)}))
 
+
 def read_tensors(
-    path, # a .safetensors file
-)->tuple[dict, dict]: # tensors, card
+    path,  # a .safetensors file
+) -> tuple[dict, dict]:  # tensors, card
     "Read what `write_tensors` wrote; a `ValueError` says why it cannot be read."
     from safetensors import SafetensorError, safe_open
-    if not Path(path).is_file(): raise ValueError(f"{path}: there is no such file")
+
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: there is no such file")
     try:
         with safe_open(path, "pt") as file:
             card = json.loads((file.metadata() or {}).get("card", "{}"))
@@ -119,81 +134,106 @@ def read_tensors(
 
 # %% ../nbs/03_note_cnn.ipynb #062c7c58
 def save_checkpoint(
-    path, # a .safetensors file; none: do nothing
-    settings:dict, # that a resumed training must share
-    parts:dict, # {part: {name: tensor}}
-    **facts, # whatever else is needed to go on
+    path,  # a .safetensors file; none: do nothing
+    settings: dict,  # that a resumed training must share
+    parts: dict,  # {part: {name: tensor}}
+    **facts,  # whatever else is needed to go on
 ):
     "Write the state of a training."
-    tensors = {f"{part}:{name}": value for part, values in parts.items() for name, value in values.items()}
-    if path is not None: write_tensors(path, tensors, dict(settings=settings, facts=facts))
+    tensors = {
+        f"{part}:{name}": value for part, values in parts.items() for name, value in values.items()
+    }
+    if path is not None:
+        write_tensors(path, tensors, dict(settings=settings, facts=facts))
+
 
 def load_checkpoint(
-    path, # what `save_checkpoint` wrote, or will
-    settings:dict, # of the training that wants to go on
-): # (parts, facts), or None if there is nothing to resume
+    path,  # what `save_checkpoint` wrote, or will
+    settings: dict,  # of the training that wants to go on
+):  # (parts, facts), or None if there is nothing to resume
     "Read the state of a training; a `ValueError` if it is another training's."
-    if path is None or not Path(path).exists(): return None
+    if path is None or not Path(path).exists():
+        return None
     tensors, card = read_tensors(path)
     for name, ours in settings.items():
         theirs = card.get("settings", {}).get(name)
-        if theirs != ours: raise ValueError(f"{path}: belongs to a training with {name} = {theirs}, not {ours}; name another file or remove it")
+        if theirs != ours:
+            raise ValueError(
+                f"{path}: belongs to a training with {name} = {theirs}, not {ours}; name another"
+                " file or remove it"
+            )
     parts = {}
-    for name, value in tensors.items(): parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
+    for name, value in tensors.items():
+        parts.setdefault(name.split(":")[0], {})[name.split(":", 1)[1]] = value
     return parts, card["facts"]
 
 # %% ../nbs/03_note_cnn.ipynb #af134f98
 def weights(
-    module:nn.Module, # a model
-)->dict: # {name: tensor}
+    module: nn.Module,  # a model
+) -> dict:  # {name: tensor}
     "A copy of a model's parameters."
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
+
 def adam_state(
-    optimizer:torch.optim.Optimizer, # an Adam
-)->dict: # {"number of the parameter.name": tensor}
+    optimizer: torch.optim.Optimizer,  # an Adam
+) -> dict:  # {"number of the parameter.name": tensor}
     "The moments of Adam, ready for a checkpoint."
-    return {f"{i}.{name}": value for i, state in optimizer.state_dict()["state"].items() for name, value in state.items()}
+    return {
+        f"{i}.{name}": value
+        for i, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
 
 def set_adam_state(
-    optimizer:torch.optim.Optimizer, # an Adam
-    tensors:dict, # as `adam_state` gives them
+    optimizer: torch.optim.Optimizer,  # an Adam
+    tensors: dict,  # as `adam_state` gives them
 ):
     "Give Adam its moments back."
     state = {}
-    for name, value in tensors.items(): state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for name, value in tensors.items():
+        state.setdefault(int(name.split(".")[0]), {})[name.split(".")[1]] = value
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
 # %% ../nbs/03_note_cnn.ipynb #3108a6ec
 _ONE_AT_A_TIME = threading.Lock()
 
+
 def new_network(
-    network:type, # `NoteCNN`, or a class built on it
-    seed:int, # same seed, same weights
-    **sizes, # as for `NoteCNN`
-): # with torch's usual random initial weights
+    network: type,  # `NoteCNN`, or a class built on it
+    seed: int,  # same seed, same weights
+    **sizes,  # as for `NoteCNN`
+):  # with torch's usual random initial weights
     "An untrained network, the same in every thread."
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]): model = network(**sizes)
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        model = network(**sizes)
     generator = torch.Generator().manual_seed(seed)
     for layer in model.children():
         nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-        bound = layer.weight[0].numel()**-0.5
+        bound = layer.weight[0].numel() ** -0.5
         nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return model
 
 # %% ../nbs/03_note_cnn.ipynb #560b3ef9
 def class_tensor(
-    clips, # `Clips`, or an array of whole numbers (clips, steps)
-)->torch.Tensor: # long (clips, steps)
+    clips,  # `Clips`, or an array of whole numbers (clips, steps)
+) -> torch.Tensor:  # long (clips, steps)
     "The classes of clips as a tensor, or a `ValueError` that says what is wrong with them."
     classes = np.asarray(getattr(clips, "classes", clips))
-    if classes.ndim != 2 or not len(classes): raise ValueError(f"clips must be an array (clips, steps) with at least one clip, not {classes.shape}")
+    if classes.ndim != 2 or not len(classes):
+        raise ValueError(
+            f"clips must be an array (clips, steps) with at least one clip, not {classes.shape}"
+        )
     return torch.from_numpy(check_classes(classes.ravel()).reshape(classes.shape)).long()
 
+
 def new_note_cnn(
-    seed:int, # same seed, same weights
-    **sizes, # as for `NoteCNN`
-)->NoteCNN: # with torch's usual random initial weights
+    seed: int,  # same seed, same weights
+    **sizes,  # as for `NoteCNN`
+) -> NoteCNN:  # with torch's usual random initial weights
     "An untrained network."
     return new_network(NoteCNN, seed, **sizes)
 
@@ -205,30 +245,42 @@ def _update(model, optimizer, classes, first_step):
     optimizer.step()
     return batch_loss.item()
 
+
 @torch.no_grad()
 def _judge(model, valid, first_step):
     return float("nan") if valid is None else loss(model, valid, first_step).item()
 
 # %% ../nbs/03_note_cnn.ipynb #bfe310fb
 def train(
-    clips, # `Clips`, or an array of whole numbers (clips, 32): what to learn from
-    valid=None, # the same: where to find the best point; none: keep the last
-    iterations:int=150_000, # clips shown in all
-    batch_size:int=32, # clips per update; the paper has 1
-    learning_rate:float=1e-3, # of Adam
-    first_step:int=8, # steps before this one are not trained; 0 trains all
-    seed:int=0, # of the initial weights and of the sampling
-    checkpoint=None, # a file to resume from; it is still there when training is done
-    **sizes, # of the network, as for `NoteCNN`
-)->tuple: # the trained NoteCNN; a table of clips_shown, train_loss, valid_loss (nats per step)
+    clips,  # `Clips`, or an array of whole numbers (clips, 32): what to learn from
+    valid=None,  # the same: where to find the best point; none: keep the last
+    iterations: int = 150_000,  # clips shown in all
+    batch_size: int = 32,  # clips per update; the paper has 1
+    learning_rate: float = 1e-3,  # of Adam
+    first_step: int = 8,  # steps before this one are not trained; 0 trains all
+    seed: int = 0,  # of the initial weights and of the sampling
+    checkpoint=None,  # a file to resume from; it is still there when training is done
+    **sizes,  # of the network, as for `NoteCNN`
+) -> tuple:  # the trained NoteCNN; a table of clips_shown, train_loss, valid_loss (nats per step)
     "Train a Note-CNN (section 4.2)."
     import pandas as pd
     from tqdm import tqdm
+
     if min(iterations, batch_size) < 1 or learning_rate <= 0 or not 0 <= first_step < 32:
-        raise ValueError("iterations and batch_size must be at least 1, learning_rate above 0, first_step from 0 to 31")
+        raise ValueError(
+            "iterations and batch_size must be at least 1, learning_rate above 0, first_step from 0"
+            " to 31"
+        )
     classes, valid = class_tensor(clips), None if valid is None else class_tensor(valid)
-    settings = dict(iterations=iterations, batch_size=batch_size, learning_rate=learning_rate, first_step=first_step,
-                    seed=seed, data=hashlib.sha256(classes.numpy().tobytes()).hexdigest()[:16], **sizes)
+    settings = dict(
+        iterations=iterations,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        first_step=first_step,
+        seed=seed,
+        data=hashlib.sha256(classes.numpy().tobytes()).hexdigest()[:16],
+        **sizes,
+    )
     model = new_note_cnn(seed, **sizes)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate)
     updates = max(1, iterations // batch_size)
@@ -237,86 +289,141 @@ def train(
     done, rows, best, losses = 0, [], weights(model), []
     if saved := load_checkpoint(checkpoint, settings):
         parts, facts = saved
-        model.load_state_dict(parts["model"]); set_adam_state(optimizer, parts["adam"])
+        model.load_state_dict(parts["model"])
+        set_adam_state(optimizer, parts["adam"])
         done, rows, best = facts["done"], facts["rows"], parts["best"]
     with one_thread():
-        for done in tqdm(range(done + 1, updates + 1), desc="Note-CNN", total=updates, initial=done, leave=False):
+        for done in tqdm(
+            range(done + 1, updates + 1), desc="Note-CNN", total=updates, initial=done, leave=False
+        ):
             losses.append(_update(model, optimizer, classes[order[done - 1]], first_step))
             if done in points:
-                rows.append(dict(clips_shown=done * batch_size, train_loss=float(np.mean(losses)), valid_loss=_judge(model, valid, first_step)))
-                if rows[-1]["valid_loss"] == min(row["valid_loss"] for row in rows): best = weights(model)
-                save_checkpoint(checkpoint, settings, dict(model=weights(model), adam=adam_state(optimizer), best=best), done=done, rows=rows)
+                rows.append(
+                    dict(
+                        clips_shown=done * batch_size,
+                        train_loss=float(np.mean(losses)),
+                        valid_loss=_judge(model, valid, first_step),
+                    )
+                )
+                if rows[-1]["valid_loss"] == min(row["valid_loss"] for row in rows):
+                    best = weights(model)
+                save_checkpoint(
+                    checkpoint,
+                    settings,
+                    dict(model=weights(model), adam=adam_state(optimizer), best=best),
+                    done=done,
+                    rows=rows,
+                )
                 losses = []
     model.load_state_dict(best if valid is not None else weights(model))
     return model.eval(), pd.DataFrame(rows)
 
 # %% ../nbs/03_note_cnn.ipynb #007a2921
 def save(
-    model:NoteCNN, # or a model built on it
-    path, # a .safetensors file; the card goes beside it as .json
-    card:dict=None, # data, seed, settings, measured loss, licence; none: the model's own
-)->Path: # the path
+    model: NoteCNN,  # or a model built on it
+    path,  # a .safetensors file; the card goes beside it as .json
+    card: dict = None,  # data, seed, settings, measured loss, licence; none: the model's own
+) -> Path:  # the path
     "Save a model and its card."
-    card = {"architecture": type(model).__name__, "sizes": model.sizes, **(model.card if card is None else card)}
+    card = {
+        "architecture": type(model).__name__,
+        "sizes": model.sizes,
+        **(model.card if card is None else card),
+    }
     path = Path(path)
-    if path.suffix != ".safetensors": raise ValueError(f"{path}: the name of a model must end in .safetensors")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: the name of a model must end in .safetensors")
     write_file(path.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
     return write_tensors(path, weights(model), card)
 
-_MODULES = {"NoteCNN": "note_cnn", "QNetwork": "dqn_tuning"} # architecture: the module that holds it
+
+_MODULES = {
+    "NoteCNN": "note_cnn",
+    "QNetwork": "dqn_tuning",
+}  # architecture: the module that holds it
+
 
 def load(
-    path, # what `save` wrote
-)->NoteCNN: # or a model built on it; its `card` says what it is
+    path,  # what `save` wrote
+) -> NoteCNN:  # or a model built on it; its `card` says what it is
     "Load a model; a `ValueError` says why it cannot be loaded."
     import importlib
+
     tensors, card = read_tensors(path)
-    if card.get("architecture") not in _MODULES: raise ValueError(f"{path}: no model of this package (architecture {card.get('architecture')!r})")
+    if card.get("architecture") not in _MODULES:
+        raise ValueError(
+            f"{path}: no model of this package (architecture {card.get('architecture')!r})"
+        )
     module = importlib.import_module(f"drum_qtuner.{_MODULES[card['architecture']]}")
     try:
         model = new_network(getattr(module, card["architecture"]), 0, **card["sizes"])
         model.load_state_dict(tensors)
     except (RuntimeError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: its tensors do not fit its card ({str(error).splitlines()[0]})") from None
+        raise ValueError(
+            f"{path}: its tensors do not fit its card ({str(error).splitlines()[0]})"
+        ) from None
     model.card = card
     return model.eval()
 
 # %% ../nbs/03_note_cnn.ipynb #9fe6aec9
-WEIGHTS = Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
+WEIGHTS = (
+    Path(__file__).parent / "weights" if "__file__" in globals() else Path("../drum_qtuner/weights")
+)
 
-def pretrained()->list[str]: # such as "note_cnn" and "dqn-0.1"
+
+def pretrained() -> list[str]:  # such as "note_cnn" and "dqn-0.1"
     "The names of the models that come with the package."
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
+
 def load_pretrained(
-    name:str="note_cnn", # one of `pretrained()`
-)->NoteCNN: # or a model built on it
+    name: str = "note_cnn",  # one of `pretrained()`
+) -> NoteCNN:  # or a model built on it
     "A model that comes with the package, trained on the Groove MIDI Dataset."
-    if name not in pretrained(): raise ValueError(f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}")
+    if name not in pretrained():
+        raise ValueError(
+            f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}"
+        )
     return load(WEIGHTS / f"{name}.safetensors")
 
 # %% ../nbs/03_note_cnn.ipynb #4ad13b2d
 class Listener:
     "What a network has heard of `n` beats that grow step by step."
+
     def __init__(self, model, n):
         self.model, self.steps, self.width = model, 0, model.steps - model.sizes["kernel"] + 1
-        self.columns = torch.cat([model.conv.weight.permute(2, 1, 0).flatten(0, 1), model.conv.bias[None]])
-        linear = model.linear.weight.unflatten(1, (-1, self.width)).permute(1, 2, 0).flip(1) # (channels, age of a pattern, hidden)
+        self.columns = torch.cat(
+            [model.conv.weight.permute(2, 1, 0).flatten(0, 1), model.conv.bias[None]]
+        )
+        linear = (
+            model.linear.weight.unflatten(1, (-1, self.width)).permute(1, 2, 0).flip(1)
+        )  # (channels, age of a pattern, hidden)
         self.linear = linear.flatten(1).contiguous()
-        silence = torch.einsum("c,cah->ah", F.relu(model.conv.bias), linear) # patterns of the empty steps before a beat
-        self.hidden = model.linear.bias + silence.flip(0).cumsum(0).flip(0).repeat(n, 1, 1) # of this step and those to come
+        silence = torch.einsum(
+            "c,cah->ah", F.relu(model.conv.bias), linear
+        )  # patterns of the empty steps before a beat
+        self.hidden = model.linear.bias + silence.flip(0).cumsum(0).flip(0).repeat(
+            n, 1, 1
+        )  # of this step and those to come
 
     def pattern(self, prefix, room=0):
         "The convolution where it ends with the newest step, or with `room` for one more."
         first = max(0, prefix.shape[1] - self.model.sizes["kernel"] + room)
-        taps = torch.arange(self.model.sizes["kernel"] - room - prefix.shape[1] + first, self.model.sizes["kernel"] - room)
-        rows = F.pad(prefix[:, first:] + taps * self.model.classes, (1, 0), value=len(self.columns) - 1) # the bias is always picked
+        taps = torch.arange(
+            self.model.sizes["kernel"] - room - prefix.shape[1] + first,
+            self.model.sizes["kernel"] - room,
+        )
+        rows = F.pad(
+            prefix[:, first:] + taps * self.model.classes, (1, 0), value=len(self.columns) - 1
+        )  # the bias is always picked
         return F.embedding_bag(rows, self.columns, mode="sum")
 
     def hear(self, prefix):
         "Listen to the steps that are new."
         for t in range(self.steps + 1, prefix.shape[1] + 1):
-            self.hidden = torch.cat([self.hidden[:, 1:], self.model.linear.bias.expand(len(prefix), 1, -1)], 1)
+            self.hidden = torch.cat(
+                [self.hidden[:, 1:], self.model.linear.bias.expand(len(prefix), 1, -1)], 1
+            )
             self.hidden += (F.relu(self.pattern(prefix[:, :t])) @ self.linear).view_as(self.hidden)
         self.steps = prefix.shape[1]
 
@@ -327,37 +434,51 @@ class Listener:
 # %% ../nbs/03_note_cnn.ipynb #635e0807
 def _first_steps(primer, n, classes, steps, rng):
     "The steps that are given: long (n, t)."
-    if primer is None: return torch.from_numpy(rng.integers(classes, size=(n, 1)))
+    if primer is None:
+        return torch.from_numpy(rng.integers(classes, size=(n, 1)))
     given = np.asarray(primer.classes() if isinstance(primer, Beat) else primer)
-    if given.size == 0: return torch.zeros(n, 0, dtype=torch.long)
+    if given.size == 0:
+        return torch.zeros(n, 0, dtype=torch.long)
     rows = class_tensor(np.atleast_2d(given))
     if len(rows) not in (1, n) or rows.shape[1] > steps:
-        raise ValueError(f"a primer has at most {steps} steps, and one row or {n}; this one has shape {tuple(rows.shape)}")
+        raise ValueError(
+            f"a primer has at most {steps} steps, and one row or {n}; this one has shape"
+            f" {tuple(rows.shape)}"
+        )
     return rows.expand(n, -1).clone()
 
+
 def generate(
-    model, # anything with `scores(prefix)`
-    n:int=8, # number of beats
-    decode:str="sample", # "sample" from softmax(scores / temperature), or "argmax"
-    temperature:float=1.0, # above 1 bolder, below 1 more careful
-    primer=None, # a `Beat`, classes (t,) or (n, t); none: one random step; []: nothing
-    steps:int=32, # whole bars of 16
-    bpm:float=120.0, # of the beats
-    seed:int=0, # same seed, same beats
-)->list[Beat]: # `n` beats
+    model,  # anything with `scores(prefix)`
+    n: int = 8,  # number of beats
+    decode: str = "sample",  # "sample" from softmax(scores / temperature), or "argmax"
+    temperature: float = 1.0,  # above 1 bolder, below 1 more careful
+    primer=None,  # a `Beat`, classes (t,) or (n, t); none: one random step; []: nothing
+    steps: int = 32,  # whole bars of 16
+    bpm: float = 120.0,  # of the beats
+    seed: int = 0,  # same seed, same beats
+) -> list[Beat]:  # `n` beats
     "Let a model play (section 5)."
-    if n < 1 or steps < 16 or steps % 16: raise ValueError(f"n must be at least 1 and steps whole bars of 16, not n={n}, steps={steps}")
-    if decode not in ("sample", "argmax"): raise ValueError(f"decode must be 'sample' or 'argmax', not {decode!r}")
-    if not 0 < temperature < float("inf"): raise ValueError(f"temperature must be above 0, not {temperature}")
+    if n < 1 or steps < 16 or steps % 16:
+        raise ValueError(
+            f"n must be at least 1 and steps whole bars of 16, not n={n}, steps={steps}"
+        )
+    if decode not in ("sample", "argmax"):
+        raise ValueError(f"decode must be 'sample' or 'argmax', not {decode!r}")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be above 0, not {temperature}")
     rng = np.random.default_rng(seed)
     sequence = _first_steps(primer, n, REST + 1, steps, rng)
     with torch.no_grad(), one_thread():
         scores_of = model.listener(n) if hasattr(model, "listener") else model.scores
         while sequence.shape[1] < steps:
             scores = scores_of(sequence).double()
-            if decode == "argmax": choice = scores.argmax(1)
-            else: # inverse transform sampling: the first class whose cumulative probability exceeds a random number
+            if decode == "argmax":
+                choice = scores.argmax(1)
+            else:  # inverse transform sampling: the first class whose cumulative probability exceeds a random number
                 cumulative = F.softmax(scores / temperature, 1).cumsum(1)
-                choice = (cumulative < cumulative[:, -1:] * torch.from_numpy(rng.random((n, 1)))).sum(1)
+                choice = (
+                    cumulative < cumulative[:, -1:] * torch.from_numpy(rng.random((n, 1)))
+                ).sum(1)
             sequence = torch.cat([sequence, choice[:, None]], 1)
     return [Beat.from_classes(row, bpm) for row in sequence.numpy()]

@@ -27,52 +27,86 @@ from .evaluation import class_array
 # %% ../nbs/06b_panel.ipynb #240665c4
 def _classes(beats):
     "The class sequences of `Clips` or of a list of `Beat`."
-    if isinstance(beats, Clips): return beats.classes
-    if not isinstance(beats, (list, tuple)): raise ValueError(f"needs `Clips` or a list of `Beat`, not {type(beats).__name__}")
+    if isinstance(beats, Clips):
+        return beats.classes
+    if not isinstance(beats, (list, tuple)):
+        raise ValueError(f"needs `Clips` or a list of `Beat`, not {type(beats).__name__}")
     for i, beat in enumerate(beats):
-        if not isinstance(beat, Beat): raise ValueError(f"needs a list of `Beat`, but number {i} is {type(beat).__name__}")
+        if not isinstance(beat, Beat):
+            raise ValueError(f"needs a list of `Beat`, but number {i} is {type(beat).__name__}")
     return class_array(beats)
 
 # %% ../nbs/06b_panel.ipynb #85502f76
 def strokes(
-    beats, # a `Beat`, a list of them of one length, `Clips`, or what this function returns
-    mono:bool=False, # only the loudest drum of each step, as in the paper
-)->np.ndarray: # bool (..., steps, 9)
+    beats,  # a `Beat`, a list of them of one length, `Clips`, or what this function returns
+    mono: bool = False,  # only the loudest drum of each step, as in the paper
+) -> np.ndarray:  # bool (..., steps, 9)
     "Which drum is struck at which step."
     if isinstance(beats, np.ndarray):
-        if beats.dtype != bool or beats.ndim < 2 or beats.shape[-1] != len(KIT) or beats.shape[-2] % STEPS_PER_BAR or not beats.shape[-2]:
-            raise ValueError(f"strokes are True or False for whole bars of {STEPS_PER_BAR} steps and {len(KIT)} drums, not {beats.dtype} {beats.shape}")
-        if mono and (beats.sum(-1) > 1).any(): raise ValueError("strokes do not tell which of several drums is the loudest; give the beats themselves")
+        if (
+            beats.dtype != bool
+            or beats.ndim < 2
+            or beats.shape[-1] != len(KIT)
+            or beats.shape[-2] % STEPS_PER_BAR
+            or not beats.shape[-2]
+        ):
+            raise ValueError(
+                f"strokes are True or False for whole bars of {STEPS_PER_BAR} steps and {len(KIT)}"
+                f" drums, not {beats.dtype} {beats.shape}"
+            )
+        if mono and (beats.sum(-1) > 1).any():
+            raise ValueError(
+                "strokes do not tell which of several drums is the loudest; give the beats"
+                " themselves"
+            )
         return beats
-    if isinstance(beats, Beat): return strokes([beats], mono)[0]
+    if isinstance(beats, Beat):
+        return strokes([beats], mono)[0]
     classes = _classes(beats)
-    if mono: return np.arange(len(KIT)) == classes[..., None]
-    return (beats.velocity if isinstance(beats, Clips) else np.array([beat.velocity for beat in beats])) > 0
+    if mono:
+        return np.arange(len(KIT)) == classes[..., None]
+    return (
+        beats.velocity if isinstance(beats, Clips) else np.array([beat.velocity for beat in beats])
+    ) > 0
+
 
 def _several(beats, mono=False):
     "The strokes of one or more beats, bool (beats, steps, 9)."
     hits = strokes(beats, mono)
-    if hits.ndim != 3 or not len(hits): raise ValueError(f"needs a set of one or more beats, not strokes of shape {hits.shape}")
+    if hits.ndim != 3 or not len(hits):
+        raise ValueError(f"needs a set of one or more beats, not strokes of shape {hits.shape}")
     return hits
 
 # %% ../nbs/06b_panel.ipynb #18e83082
 def _ratio(part, whole):
     "part / whole, nan where whole is 0."
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=np.asarray(whole) > 0)
+    return np.divide(
+        part,
+        whole,
+        out=np.full(np.broadcast(part, whole).shape, np.nan),
+        where=np.asarray(whole) > 0,
+    )
 
-def _bars(hits): return hits.reshape(*hits.shape[:-2], hits.shape[-2] // STEPS_PER_BAR, STEPS_PER_BAR, hits.shape[-1])
 
-def density(beats)->np.ndarray: # float (...)
+def _bars(hits):
+    return hits.reshape(
+        *hits.shape[:-2], hits.shape[-2] // STEPS_PER_BAR, STEPS_PER_BAR, hits.shape[-1]
+    )
+
+
+def density(beats) -> np.ndarray:  # float (...)
     "Strokes / steps; always defined (note count of Yang and Lerch 2018, here a step)."
     hits = strokes(beats)
     return hits.sum((-1, -2)) / hits.shape[-2]
 
-def drum_shares(beats)->np.ndarray: # float (..., 9), sums to 1
+
+def drum_shares(beats) -> np.ndarray:  # float (..., 9), sums to 1
     "Strokes of each drum / all strokes; nan if silent (the histogram of Yang and Lerch 2018, drums for pitches)."
     counts = strokes(beats).sum(-2)
     return _ratio(counts, counts.sum(-1, keepdims=True))
 
-def onset_profile(beats)->np.ndarray: # float (..., 16)
+
+def onset_profile(beats) -> np.ndarray:  # float (..., 16)
     "Share of the bars in which anything sounds at each of the 16 positions; always defined (Palmer and Krumhansl 1990)."
     return _bars(strokes(beats)).any(-1).mean(-2)
 
@@ -83,15 +117,18 @@ def _contrast(hits, drum, positions):
     inside = np.isin(np.arange(STEPS_PER_BAR), positions)
     return there[..., inside].mean(-1) - there[..., ~inside].mean(-1)
 
-def backbeat(beats)->np.ndarray: # float (...), -1..1
+
+def backbeat(beats) -> np.ndarray:  # float (...), -1..1
     "Share of beats 2 and 4 with a snare, minus the share of other steps with one; always defined (Tamlyn 1998)."
     return _contrast(strokes(beats), 1, [4, 12])
 
-def downbeat(beats)->np.ndarray: # float (...), -1..1
+
+def downbeat(beats) -> np.ndarray:  # float (...), -1..1
     "Share of beats 1 and 3 with a bass drum, minus the share of other steps with one; always defined (Lerdahl and Jackendoff 1983)."
     return _contrast(strokes(beats), 0, [0, 8])
 
-def timekeeping(beats)->np.ndarray: # float (...), 0..1
+
+def timekeeping(beats) -> np.ndarray:  # float (...), 0..1
     "Share of strokes on hi-hat or ride that come again after 1, 2 or 4 steps, the best of the three, the beat being a loop; nan without any (autocorrelation, Brown 1993)."
     cymbals = strokes(beats)[..., [5, 6, 8]].any(-1)
     again = [(cymbals & np.roll(cymbals, -lag, axis=-1)).sum(-1) for lag in (1, 2, 4)]
@@ -100,7 +137,8 @@ def timekeeping(beats)->np.ndarray: # float (...), 0..1
 # %% ../nbs/06b_panel.ipynb #bd9dcba2
 METRICAL_WEIGHT = -np.array([0, 4, 3, 4, 2, 4, 3, 4, 1, 4, 3, 4, 2, 4, 3, 4])
 
-def syncopation(beats)->np.ndarray: # float (...), strength in a bar
+
+def syncopation(beats) -> np.ndarray:  # float (...), strength in a bar
     "Sum of max(0, heaviest silent step before the next stroke - own weight) / bars, over the strokes of all drums as one rhythm; nan if silent (Longuet-Higgins and Lee 1984)."
     struck = strokes(beats).any(-1)
     total, heaviest = np.zeros(struck.shape[:-1]), np.full(struck.shape[:-1], -9)
@@ -111,73 +149,117 @@ def syncopation(beats)->np.ndarray: # float (...), strength in a bar
     return np.where(struck.any(-1), total / (struck.shape[-1] / STEPS_PER_BAR), np.nan)
 
 # %% ../nbs/06b_panel.ipynb #0d06681c
-def bar_repetition(beats)->np.ndarray: # float (...), 0..1
+def bar_repetition(beats) -> np.ndarray:  # float (...), 0..1
     "Strokes common to a bar and the next / strokes in either (Jaccard 1912), over all bars; nan for one bar or silence."
     bars = _bars(strokes(beats))
     now, after = bars[..., :-1, :, :], bars[..., 1:, :, :]
     return _ratio((now & after).sum((-1, -2, -3)), (now | after).sum((-1, -2, -3)))
 
-def run_length(beats)->np.ndarray: # float (...), 1..steps
+
+def run_length(beats) -> np.ndarray:  # float (...), 1..steps
     "Steps / runs, a run being steps with the same drums, or none, one after another; always defined (mean run of Wald and Wolfowitz 1940)."
     hits = strokes(beats)
     return hits.shape[-2] / (1 + (hits[..., 1:, :] != hits[..., :-1, :]).any(-1).sum(-1))
 
 # %% ../nbs/06b_panel.ipynb #6106e6b2
-DESCRIPTORS = {f.__name__: f for f in (density, drum_shares, onset_profile, backbeat, downbeat, timekeeping, syncopation, bar_repetition, run_length)}
+DESCRIPTORS = {
+    f.__name__: f
+    for f in (
+        density,
+        drum_shares,
+        onset_profile,
+        backbeat,
+        downbeat,
+        timekeeping,
+        syncopation,
+        bar_repetition,
+        run_length,
+    )
+}
+
 
 def describe_beats(
-    beats, # anything that `strokes` takes, several beats
-)->pd.DataFrame: # a row a beat, 32 columns
+    beats,  # anything that `strokes` takes, several beats
+) -> pd.DataFrame:  # a row a beat, 32 columns
     "All descriptors of all beats; nan where one is not defined."
     hits, table = _several(beats), {}
     for name, descriptor in DESCRIPTORS.items():
         values = descriptor(hits)
-        labels = {1: [""], 2: [f" {drum.short}" for drum in KIT] if name == "drum_shares" else [f" {i}" for i in range(STEPS_PER_BAR)]}
-        table |= {f"{name}{label}": column for label, column in zip(labels[values.ndim], values.reshape(len(hits), -1).T)}
+        labels = {
+            1: [""],
+            2: (
+                [f" {drum.short}" for drum in KIT]
+                if name == "drum_shares"
+                else [f" {i}" for i in range(STEPS_PER_BAR)]
+            ),
+        }
+        table |= {
+            f"{name}{label}": column
+            for label, column in zip(labels[values.ndim], values.reshape(len(hits), -1).T)
+        }
     return pd.DataFrame(table)
 
 # %% ../nbs/06b_panel.ipynb #53832f42
 def groups(
-    beats, # `Clips`, or a list of `Beat`
-)->np.ndarray: # (beats,): clips of one performance share a group, a generated beat is a group of its own
+    beats,  # `Clips`, or a list of `Beat`
+) -> (
+    np.ndarray
+):  # (beats,): clips of one performance share a group, a generated beat is a group of its own
     "What was drawn independently."
-    return beats.info["id"].to_numpy(str) if isinstance(beats, Clips) else np.arange(len(_several(beats)))
+    return (
+        beats.info["id"].to_numpy(str)
+        if isinstance(beats, Clips)
+        else np.arange(len(_several(beats)))
+    )
+
 
 def _numbers(group):
     "Groups, numbered from 0."
     group = np.asarray(group)
     if group.ndim != 1 or not len(group) or pd.isna(group).any():
-        raise ValueError(f"groups are a flat array with the name of one for each beat, none of them nan; these have shape {group.shape}")
+        raise ValueError(
+            "groups are a flat array with the name of one for each beat, none of them nan; these"
+            f" have shape {group.shape}"
+        )
     return pd.factorize(group)[0]
 
 # %% ../nbs/06b_panel.ipynb #03f4d8e3
 def interval(
-    statistic, # a function of arrays of indices, one for each of `groups`; gives a number or an array
-    *groups, # as `groups` gives them
-    draws:int=100, # how often to draw, 2 or more
-    replace:bool=True, # the bootstrap; False: half of the groups each time, for figures that count repetitions
-    seed:int=0, # same seed, same interval
-)->tuple: # value, low, high: value -+ 1.96 standard deviations over the draws
+    statistic,  # a function of arrays of indices, one for each of `groups`; gives a number or an array
+    *groups,  # as `groups` gives them
+    draws: int = 100,  # how often to draw, 2 or more
+    replace: bool = True,  # the bootstrap; False: half of the groups each time, for figures that count repetitions
+    seed: int = 0,  # same seed, same interval
+) -> tuple:  # value, low, high: value -+ 1.96 standard deviations over the draws
     "A 95% interval of `statistic` by resampling whole groups (Efron and Tibshirani 1993, chapters 8 and 13)."
-    if draws < 2 or not groups: raise ValueError(f"an interval needs two draws or more, and groups to draw, not {draws} draws of {len(groups)} arrays")
+    if draws < 2 or not groups:
+        raise ValueError(
+            f"an interval needs two draws or more, and groups to draw, not {draws} draws of"
+            f" {len(groups)} arrays"
+        )
     rng, members = np.random.default_rng(seed), []
     for number in map(_numbers, groups):
-        members.append(np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1]))
+        members.append(
+            np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+        )
+
     def draw(parts):
         chosen = rng.choice(len(parts), len(parts) if replace else max(1, len(parts) // 2), replace)
         return np.concatenate([parts[i] for i in chosen])
+
     spread = 1.96 * np.std([statistic(*map(draw, members)) for _ in range(draws)], axis=0, ddof=1)
     value = statistic(*(np.arange(len(group)) for group in groups))
     return value, value - spread, value + spread
 
 # %% ../nbs/06b_panel.ipynb #5989ff3c
 def deal(
-    group:np.ndarray, # as `groups` gives them
-    parts:int=2, # into how many parts of about the same size
-    seed=0, # or a numpy Generator
-)->np.ndarray: # int (beats,): the part of each, 0..parts-1
+    group: np.ndarray,  # as `groups` gives them
+    parts: int = 2,  # into how many parts of about the same size
+    seed=0,  # or a numpy Generator
+) -> np.ndarray:  # int (beats,): the part of each, 0..parts-1
     "Deal whole groups, not single clips."
-    if parts < 1: raise ValueError(f"one part or more, not {parts}")
+    if parts < 1:
+        raise ValueError(f"one part or more, not {parts}")
     number = _numbers(group)
     sizes = np.bincount(number)
     order = np.random.default_rng(seed).permutation(len(sizes))
@@ -187,39 +269,53 @@ def deal(
 
 # %% ../nbs/06b_panel.ipynb #c12449e5
 def pairwise(
-    x:np.ndarray, # float (n,) or (n, k): a descriptor of some beats
-    y:np.ndarray, # of other beats
-)->np.ndarray: # float (n, m): Euclidean distances, nan where one of them is not defined
+    x: np.ndarray,  # float (n,) or (n, k): a descriptor of some beats
+    y: np.ndarray,  # of other beats
+) -> np.ndarray:  # float (n, m): Euclidean distances, nan where one of them is not defined
     "How far each beat of one set is from each of another in one descriptor."
     from scipy.spatial.distance import cdist
+
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim not in (1, 2) or x.shape[1:] != y.shape[1:] or not x.size or not y.size:
-        raise ValueError(f"needs one descriptor of two sets, not arrays of shapes {x.shape} and {y.shape}")
+        raise ValueError(
+            f"needs one descriptor of two sets, not arrays of shapes {x.shape} and {y.shape}"
+        )
     return cdist(x.reshape(len(x), -1), y.reshape(len(y), -1))
 
 # %% ../nbs/06b_panel.ipynb #cf484395
 BINS = 100
+
 
 def _binned(distances, top):
     "Number of the bin of each distance; `BINS` for undefined."
     bins = np.minimum(np.nan_to_num(distances, nan=0) / top * BINS, BINS - 1).astype(np.int16)
     return np.where(np.isnan(distances), BINS, bins)
 
+
 def _smooth(bins):
     "Probabilities of the bins, smoothed by a Gaussian of Scott's width; the last entry is the share of undefined ones."
     from scipy.ndimage import gaussian_filter1d
-    counts, at = np.bincount(bins, minlength=BINS + 1)[:BINS + 1], np.arange(BINS)
+
+    counts, at = np.bincount(bins, minlength=BINS + 1)[: BINS + 1], np.arange(BINS)
     defined, n = counts[:-1], max(1, counts[:-1].sum())
-    deviation = np.sqrt(max(0, defined @ at**2 / n - (defined @ at / n)**2))
-    return np.append(gaussian_filter1d(defined.astype(float), max(1, deviation * n**-.2), mode="reflect"), counts[-1]) / max(1, counts.sum())
+    deviation = np.sqrt(max(0, defined @ at**2 / n - (defined @ at / n) ** 2))
+    return np.append(
+        gaussian_filter1d(defined.astype(float), max(1, deviation * n**-0.2), mode="reflect"),
+        counts[-1],
+    ) / max(1, counts.sum())
+
 
 def densities(
-    *distances, # arrays of any shape: between real clips, between generated beats and real clips, ...
-)->tuple: # for each an array (BINS + 1,) that sums to 1: probabilities on one grid, the last entry for undefined
+    *distances,  # arrays of any shape: between real clips, between generated beats and real clips, ...
+) -> tuple:  # for each an array (BINS + 1,) that sums to 1: probabilities on one grid, the last entry for undefined
     "Smoothed distributions of distances (Yang and Lerch 2018)."
     distances = [np.asarray(part, float) for part in distances]
-    if not distances or not all(part.size and (np.isnan(part) | (part >= 0) & (part < np.inf)).all() for part in distances):
-        raise ValueError("needs distances, each finite and not negative (or nan), and one or more in every array")
+    if not distances or not all(
+        part.size and (np.isnan(part) | (part >= 0) & (part < np.inf)).all() for part in distances
+    ):
+        raise ValueError(
+            "needs distances, each finite and not negative (or nan), and one or more in every array"
+        )
     top = max(np.nanmax(part, initial=0) for part in distances) or 1
     return tuple(_smooth(_binned(part.ravel(), top)) for part in distances)
 
@@ -227,16 +323,19 @@ def densities(
 def _same_bins(p, q):
     "Two arrays of probabilities of the same bins."
     p, q = np.asarray(p, float), np.asarray(q, float)
-    if p.shape != q.shape or p.ndim != 1 or not (np.minimum(p, q) >= 0).all(): raise ValueError(f"needs probabilities of the same bins twice, not {p.shape} and {q.shape}")
+    if p.shape != q.shape or p.ndim != 1 or not (np.minimum(p, q) >= 0).all():
+        raise ValueError(f"needs probabilities of the same bins twice, not {p.shape} and {q.shape}")
     return p, q
 
-def overlap(p, q)->float: # 0..1
+
+def overlap(p, q) -> float:  # 0..1
     "Area under the lower of two distributions: sum of min(p, q)."
     return float(np.minimum(*_same_bins(p, q)).sum())
 
-def kl(p, q)->float: # nats, 0 or more
+
+def kl(p, q) -> float:  # nats, 0 or more
     "Sum of p log(p / q), each mixed with 1% of a uniform distribution, so that an empty bin costs much and not everything."
-    p, q = (.99 * r + .01 / len(r) for r in _same_bins(p, q))
+    p, q = (0.99 * r + 0.01 / len(r) for r in _same_bins(p, q))
     return float(np.sum(p * np.log(p / q)))
 
 # %% ../nbs/06b_panel.ipynb #78157708
@@ -244,26 +343,49 @@ def boosting(hits, labels, judged, seed):
     "Gradient-boosted trees on descriptors and single strokes; deterministic, so the seed does nothing."
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
-    def features(hits): return np.column_stack([describe_beats(hits), hits.reshape(len(hits), -1)]).astype(np.float32)
+
+    def features(hits):
+        return np.column_stack([describe_beats(hits), hits.reshape(len(hits), -1)]).astype(
+            np.float32
+        )
+
     with threadpool_limits(1):
-        trees = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=0)
+        trees = HistGradientBoostingClassifier(
+            max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=0
+        )
         return trees.fit(features(hits), labels).predict(features(judged))
+
 
 class ConvolutionClassifier(nn.Module):
     "Patterns of five steps, patterns of those, and where in the beat they are."
+
     def __init__(self, steps):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv1d(len(KIT), 32, 5, padding=2), nn.ReLU(), nn.Dropout(.2), nn.Conv1d(32, 32, 5, padding=2), nn.ReLU(),
-            nn.MaxPool1d(2), nn.Flatten(), nn.Dropout(.5), nn.Linear(32 * (steps // 2), 1))
-    def forward(self, hits): return self.layers(hits.transpose(1, 2))[:, 0]
+            nn.Conv1d(len(KIT), 32, 5, padding=2),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv1d(32, 32, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Linear(32 * (steps // 2), 1),
+        )
+
+    def forward(self, hits):
+        return self.layers(hits.transpose(1, 2))[:, 0]
+
 
 class RecurrentClassifier(nn.Module):
     "A gated recurrent unit that reads the beat; its mean state decides."
+
     def __init__(self, steps):
         super().__init__()
         self.gru, self.output = nn.GRU(len(KIT), 32, batch_first=True), nn.Linear(32, 1)
-    def forward(self, hits): return self.output(self.gru(hits)[0].mean(1))[:, 0]
+
+    def forward(self, hits):
+        return self.output(self.gru(hits)[0].mean(1))[:, 0]
 
 # %% ../nbs/06b_panel.ipynb #6784ca07
 def train_classifier(make, hits, labels, judged, seed, updates=200):
@@ -272,16 +394,25 @@ def train_classifier(make, hits, labels, judged, seed, updates=200):
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make(hits.shape[1])
-        optimizer = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=.05)
+        optimizer = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=0.05)
         for batch in torch.randint(len(hits), (updates, 64)):
             loss = F.binary_cross_entropy_with_logits(network(hits[batch]), labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        with torch.no_grad(): return (network.eval()(judged) > 0).numpy()
+        with torch.no_grad():
+            return (network.eval()(judged) > 0).numpy()
 
-def convolution(*data, **options): "A small convolutional network."; return train_classifier(ConvolutionClassifier, *data, **options)
-def recurrent(*data, **options): "A small recurrent network."; return train_classifier(RecurrentClassifier, *data, **options)
+
+def convolution(*data, **options):
+    "A small convolutional network."
+    return train_classifier(ConvolutionClassifier, *data, **options)
+
+
+def recurrent(*data, **options):
+    "A small recurrent network."
+    return train_classifier(RecurrentClassifier, *data, **options)
+
 
 CLASSIFIERS = {f.__name__: f for f in (boosting, convolution, recurrent)}
 
@@ -289,219 +420,374 @@ CLASSIFIERS = {f.__name__: f for f in (boosting, convolution, recurrent)}
 def _stage(beats, first, second, mono):
     "Strokes of the generated and of the real beats, or an error where the test would be unfair."
     made, *real = (_several(part, mono) for part in (beats, first, second))
-    if len({part.shape[1] for part in (made, *real)}) > 1: raise ValueError(f"generated and real beats need the same number of steps, not {made.shape[1]} and {real[0].shape[1]}, {real[1].shape[1]}")
-    if both := set(groups(first)) & set(groups(second)): raise ValueError(f"{len(both)} performances are in both sets of real clips, like {min(both)!r}: a classifier could know them by heart")
+    if len({part.shape[1] for part in (made, *real)}) > 1:
+        raise ValueError(
+            f"generated and real beats need the same number of steps, not {made.shape[1]} and"
+            f" {real[0].shape[1]}, {real[1].shape[1]}"
+        )
+    if both := set(groups(first)) & set(groups(second)):
+        raise ValueError(
+            f"{len(both)} performances are in both sets of real clips, like {min(both)!r}: a"
+            " classifier could know them by heart"
+        )
     return made, np.concatenate(real)
 
 # %% ../nbs/06b_panel.ipynb #89cb5109
 def two_sample(
-    beats, # generated ones, or `Clips` in their place
-    first:Clips, # real clips
-    second:Clips, # real clips of other performances
-    size:int=1000, # at most so many generated and as many real ones to learn from, and to be judged
-    repeats:int=1, # how often, each time with fresh draws and seeds
-    folds:int=None, # none: learn from `first`, judge `second`, and the other way round; a number: cross-validation on both together
-    mono:bool=True, # only the loudest drum of each step
-    seed:int=0, # same seed, same verdicts, and the same real clips whatever `beats` are
-    classifiers:dict=CLASSIFIERS, # {name: function}
-)->pd.DataFrame: # a row a verdict: classifier, run, real, group, correct
+    beats,  # generated ones, or `Clips` in their place
+    first: Clips,  # real clips
+    second: Clips,  # real clips of other performances
+    size: int = 1000,  # at most so many generated and as many real ones to learn from, and to be judged
+    repeats: int = 1,  # how often, each time with fresh draws and seeds
+    folds: int = None,  # none: learn from `first`, judge `second`, and the other way round; a number: cross-validation on both together
+    mono: bool = True,  # only the loudest drum of each step
+    seed: int = 0,  # same seed, same verdicts, and the same real clips whatever `beats` are
+    classifiers: dict = CLASSIFIERS,  # {name: function}
+) -> pd.DataFrame:  # a row a verdict: classifier, run, real, group, correct
     "Classifiers tell generated beats from real ones (Lopez-Paz and Oquab 2017); performances never on both sides."
-    if repeats < 1 or folds is not None and folds < 2 or not classifiers: raise ValueError(f"needs a classifier, one repeat or more, and two folds or more, not {len(classifiers)}, {repeats} and {folds}")
-    (made, real), real_group, tables = _stage(beats, first, second, mono), np.concatenate([groups(first), groups(second)]), []
+    if repeats < 1 or folds is not None and folds < 2 or not classifiers:
+        raise ValueError(
+            "needs a classifier, one repeat or more, and two folds or more, not"
+            f" {len(classifiers)}, {repeats} and {folds}"
+        )
+    (made, real), real_group, tables = (
+        _stage(beats, first, second, mono),
+        np.concatenate([groups(first), groups(second)]),
+        [],
+    )
     for run in range(repeats * (folds or 2)):
         repeat, part = divmod(run, folds or 2)
         draw, draw_real = (np.random.default_rng([seed, repeat, which]) for which in (0, 1))
-        parts = [deal(groups(beats), folds or 2, draw), deal(real_group, folds, draw_real) if folds else np.repeat([0, 1], [len(first), len(second)])]
-        learn, judge = ([rng.permutation(np.flatnonzero(side))[:max(size, 0)] for rng, side in zip((draw, draw_real), sides)] for sides in ([p != part for p in parts], [p == part for p in parts]))
-        learn, judge = ([i[:min(map(len, sides))] for i in sides] for sides in (learn, judge)) # as many of each
-        if len(judge[0]) < 20: raise ValueError(f"the two-sample test needs 20 generated and 20 real beats to be judged, not {len(judge[0])}")
+        parts = [
+            deal(groups(beats), folds or 2, draw),
+            (
+                deal(real_group, folds, draw_real)
+                if folds
+                else np.repeat([0, 1], [len(first), len(second)])
+            ),
+        ]
+        learn, judge = (
+            [
+                rng.permutation(np.flatnonzero(side))[: max(size, 0)]
+                for rng, side in zip((draw, draw_real), sides)
+            ]
+            for sides in ([p != part for p in parts], [p == part for p in parts])
+        )
+        learn, judge = (
+            [i[: min(map(len, sides))] for i in sides] for sides in (learn, judge)
+        )  # as many of each
+        if len(judge[0]) < 20:
+            raise ValueError(
+                "the two-sample test needs 20 generated and 20 real beats to be judged, not"
+                f" {len(judge[0])}"
+            )
         hits, judged = (np.concatenate([made[i], real[j]]) for i, j in (learn, judge))
-        labels, truth = (np.arange(len(h)) < len(h) // 2 for h in (hits, judged)) # the first half is generated
+        labels, truth = (
+            np.arange(len(h)) < len(h) // 2 for h in (hits, judged)
+        )  # the first half is generated
         group = np.concatenate([groups(beats)[judge[0]], real_group[judge[1]]]).astype(str)
         for name, classifier in classifiers.items():
             said = classifier(hits, labels, judged, seed=int(draw_real.integers(2**31)))
-            tables.append(pd.DataFrame(dict(classifier=name, run=run, real=~truth, group=group, correct=said == truth)))
+            tables.append(
+                pd.DataFrame(
+                    dict(classifier=name, run=run, real=~truth, group=group, correct=said == truth)
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 # %% ../nbs/06b_panel.ipynb #f6a292e8
 def accuracies(
-    verdicts:pd.DataFrame, # as `two_sample` gives them
-    draws:int=100, # of the bootstrap
-    seed:int=0, # of the bootstrap
-    floor:pd.DataFrame=None, # verdicts on real clips in the place of generated ones, same `first` and `second`; adds a row `excess`
-)->pd.DataFrame: # columns value, low, high; a row a classifier, `worst` for the best of them, and `excess` = worst - worst of the floor
+    verdicts: pd.DataFrame,  # as `two_sample` gives them
+    draws: int = 100,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+    floor: pd.DataFrame = None,  # verdicts on real clips in the place of generated ones, same `first` and `second`; adds a row `excess`
+) -> pd.DataFrame:  # columns value, low, high; a row a classifier, `worst` for the best of them, and `excess` = worst - worst of the floor
     "How often classifiers were right, .5 being chance; intervals by performance for real clips, by beat for generated ones."
     tables = [verdicts] if floor is None else [verdicts, floor]
+
     def counts(table, real):
-        if table.empty or set(table["real"]) != {True, False}: raise ValueError("needs verdicts on real and on generated beats, as `two_sample` gives them")
-        return table[table["real"] == real].groupby(["group", "classifier"])["correct"].agg(["sum", "count"]).unstack(fill_value=0)
-    real, made = pd.concat([counts(table, True) for table in tables], axis=1, keys=range(len(tables))).fillna(0), [counts(table, False) for table in tables]
+        if table.empty or set(table["real"]) != {True, False}:
+            raise ValueError(
+                "needs verdicts on real and on generated beats, as `two_sample` gives them"
+            )
+        return (
+            table[table["real"] == real]
+            .groupby(["group", "classifier"])["correct"]
+            .agg(["sum", "count"])
+            .unstack(fill_value=0)
+        )
+
+    real, made = (
+        pd.concat(
+            [counts(table, True) for table in tables], axis=1, keys=range(len(tables))
+        ).fillna(0),
+        [counts(table, False) for table in tables],
+    )
     names, judges = made[0]["sum"].columns, [real.index, *(side.index for side in made)]
-    real, *made = (side.to_numpy().reshape(len(side), -1, 2, len(names)) for side in (real, *made)) # right, asked
-    def share(counts): return counts[0] / counts[1]
-    def statistic(i, *chosen): # the real performances that are drawn are the same for the floor
-        each = [(share(real[i, t].sum(0)) + share(side[j, 0].sum(0))) / 2 for t, (side, j) in enumerate(zip(made, chosen))]
+    real, *made = (
+        side.to_numpy().reshape(len(side), -1, 2, len(names)) for side in (real, *made)
+    )  # right, asked
+
+    def share(counts):
+        return counts[0] / counts[1]
+
+    def statistic(i, *chosen):  # the real performances that are drawn are the same for the floor
+        each = [
+            (share(real[i, t].sum(0)) + share(side[j, 0].sum(0))) / 2
+            for t, (side, j) in enumerate(zip(made, chosen))
+        ]
         worst = each[0].max()
         return np.array([*each[0], worst, *(worst - other.max() for other in each[1:])])
+
     rows = [*names, "worst", *["excess"] * (len(tables) - 1)]
-    return pd.DataFrame(dict(zip(("value", "low", "high"), interval(statistic, *judges, draws=draws, seed=seed))), index=rows)
+    return pd.DataFrame(
+        dict(zip(("value", "low", "high"), interval(statistic, *judges, draws=draws, seed=seed))),
+        index=rows,
+    )
 
 # %% ../nbs/06b_panel.ipynb #a4ca9ed4
 class Judge(nn.Module):
     "A gated recurrent unit that predicts each step from all before it."
-    def __init__(self, hidden:int=96):
+
+    def __init__(self, hidden: int = 96):
         super().__init__()
         self.sizes, self.card = dict(hidden=hidden), {}
-        self.sound = nn.Embedding(REST + 2, hidden) # the eleventh sound: nothing yet
-        self.gru, self.output = nn.GRU(hidden, hidden, batch_first=True), nn.Linear(hidden, REST + 1)
+        self.sound = nn.Embedding(REST + 2, hidden)  # the eleventh sound: nothing yet
+        self.gru, self.output = (
+            nn.GRU(hidden, hidden, batch_first=True),
+            nn.Linear(hidden, REST + 1),
+        )
 
-    def forward(self, classes): # long (beats, steps) -> logits of each step, float (beats, steps, 10)
+    def forward(
+        self, classes
+    ):  # long (beats, steps) -> logits of each step, float (beats, steps, 10)
         return self.output(self.gru(self.sound(F.pad(classes[:, :-1], (1, 0), value=REST + 1)))[0])
 
-    def scores(self, prefix): # so that `generate` can play it
+    def scores(self, prefix):  # so that `generate` can play it
         return self(F.pad(prefix, (0, 1)))[:, -1]
+
 
 def _log_probabilities(judge, classes):
     return -F.cross_entropy(judge(classes).transpose(1, 2), classes, reduction="none")
 
 # %% ../nbs/06b_panel.ipynb #ae2df20c
 def train_judge(
-    clips:Clips, # to learn from; a tenth of the performances is kept for stopping
-    epochs:int=25, # rounds through the clips
-    seed:int=0, # same seed, same judge
-)->Judge: # the best by the performances kept, with a card
+    clips: Clips,  # to learn from; a tenth of the performances is kept for stopping
+    epochs: int = 25,  # rounds through the clips
+    seed: int = 0,  # same seed, same judge
+) -> Judge:  # the best by the performances kept, with a card
     "Train a judge."
     kept = deal(groups(clips), 10, seed) == 0
-    if kept.all() or epochs < 1: raise ValueError(f"a judge needs clips of two performances or more and one epoch or more, not {clips} and {epochs}")
+    if kept.all() or epochs < 1:
+        raise ValueError(
+            f"a judge needs clips of two performances or more and one epoch or more, not {clips}"
+            f" and {epochs}"
+        )
     learn, stop = (torch.from_numpy(clips.classes[i]).long() for i in (~kept, kept))
     best, history = None, []
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         judge = Judge()
-        optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=.01)
+        optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.01)
         for epoch in range(epochs):
             for batch in torch.randperm(len(learn)).split(64):
                 loss = -_log_probabilities(judge, learn[batch]).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            with torch.no_grad(): history.append(-_log_probabilities(judge, stop).mean().item())
-            if history[-1] == min(history): best = {name: value.clone() for name, value in judge.state_dict().items()}
+            with torch.no_grad():
+                history.append(-_log_probabilities(judge, stop).mean().item())
+            if history[-1] == min(history):
+                best = {name: value.clone() for name, value in judge.state_dict().items()}
     judge.load_state_dict(best)
-    judge.card = {"clips": len(clips), "seed": seed, "epochs": epochs, "loss on the performances kept, nats a step": [round(x, 4) for x in history]}
+    judge.card = {
+        "clips": len(clips),
+        "seed": seed,
+        "epochs": epochs,
+        "loss on the performances kept, nats a step": [round(x, 4) for x in history],
+    }
     return judge.eval()
 
 # %% ../nbs/06b_panel.ipynb #a698b05f
-JUDGE = (Path(__file__).parent / "judges" if "__file__" in globals() else Path("../drum_qtuner/judges")) / "gru.safetensors"
+JUDGE = (
+    Path(__file__).parent / "judges" if "__file__" in globals() else Path("../drum_qtuner/judges")
+) / "gru.safetensors"
+
 
 def load_judge(
-    path=JUDGE, # what `save` of notebook 03 wrote
-)->Judge: # with its card
+    path=JUDGE,  # what `save` of notebook 03 wrote
+) -> Judge:  # with its card
     "The judge that comes with the package, trained on the Groove MIDI Dataset."
     tensors, card = read_tensors(path)
-    if set(card.get("sizes", {})) != {"hidden"}: raise ValueError(f"{path} holds no judge, but something of sizes {card.get('sizes')}")
+    if set(card.get("sizes", {})) != {"hidden"}:
+        raise ValueError(f"{path} holds no judge, but something of sizes {card.get('sizes')}")
     judge = Judge(**card["sizes"])
     judge.load_state_dict(tensors)
     judge.card = card
     return judge.eval()
 
+
 @torch.no_grad()
 def judge_scores(
-    judge, # as `load_judge` gives it
-    beats, # `Clips` or a list of `Beat`, seen as class sequences
-)->np.ndarray: # float64 (beats,): log p of a step, in nats, mean over the steps
+    judge,  # as `load_judge` gives it
+    beats,  # `Clips` or a list of `Beat`, seen as class sequences
+) -> np.ndarray:  # float64 (beats,): log p of a step, in nats, mean over the steps
     "How probable the judge finds each beat."
-    if not callable(judge): raise ValueError(f"a judge is a model, as `load_judge` gives it, not {type(judge).__name__}")
+    if not callable(judge):
+        raise ValueError(
+            f"a judge is a model, as `load_judge` gives it, not {type(judge).__name__}"
+        )
     classes = _classes(beats)
-    if not len(classes): raise ValueError("needs one or more beats")
-    with one_thread(): return torch.cat([_log_probabilities(judge, part).mean(1) for part in torch.from_numpy(classes).long().split(1000)]).double().numpy()
+    if not len(classes):
+        raise ValueError("needs one or more beats")
+    with one_thread():
+        return (
+            torch.cat(
+                [
+                    _log_probabilities(judge, part).mean(1)
+                    for part in torch.from_numpy(classes).long().split(1000)
+                ]
+            )
+            .double()
+            .numpy()
+        )
 
 # %% ../nbs/06b_panel.ipynb #afa92d55
-def patterns(beats, mono:bool=False)->np.ndarray: # int64 (..., steps), 0..511
+def patterns(beats, mono: bool = False) -> np.ndarray:  # int64 (..., steps), 0..511
     "A number for each step, which says what drums are struck; 0 for none."
     return strokes(beats, mono) @ (1 << np.arange(len(KIT)))
 
-def distinct_share(beats)->float: # 0..1
+
+def distinct_share(beats) -> float:  # 0..1
     "Distinct beats / beats; depends on how many there are, so compare sets of one size."
     steps = patterns(_several(beats))
     return len(np.unique(steps, axis=0)) / len(steps)
 
-def hamming_within(beats)->float: # 0..1
+
+def hamming_within(beats) -> float:  # 0..1
     "Share of steps in which two different beats of the set differ, mean over all pairs (Hamming 1950); nan for one beat."
     steps = patterns(_several(beats)).T
     n = steps.shape[1]
-    same = [(counts * (counts - 1)).sum() for counts in (np.unique(step, return_counts=True)[1] for step in steps)]
+    same = [
+        (counts * (counts - 1)).sum()
+        for counts in (np.unique(step, return_counts=True)[1] for step in steps)
+    ]
     return 1 - np.mean(same) / (n * (n - 1)) if n > 1 else np.nan
 
-def distinct_ngrams(beats, length:int=4)->float: # 0..1
+
+def distinct_ngrams(beats, length: int = 4) -> float:  # 0..1
     "Distinct sequences of `length` steps, 1 to 7, / all of them (distinct-n, Li et al. 2016); compare sets of one size."
     step = patterns(_several(beats))
-    if length not in range(1, 8): raise ValueError(f"`length` must lie in 1..7, not {length}") # seven times nine bits fill a number
-    grams = sum(step[:, i:step.shape[1] - length + 1 + i] << (9 * i) for i in range(length))
+    if length not in range(1, 8):
+        raise ValueError(
+            f"`length` must lie in 1..7, not {length}"
+        )  # seven times nine bits fill a number
+    grams = sum(step[:, i : step.shape[1] - length + 1 + i] << (9 * i) for i in range(length))
     return len(np.unique(grams)) / grams.size
 
 # %% ../nbs/06b_panel.ipynb #4c97577c
 def _distances(beats, clips):
     "Share of differing steps between each of some beats and each of some clips, float (beats, clips)."
     from scipy.spatial.distance import cdist
+
     mine, theirs = (patterns(_several(part)) for part in (beats, clips))
-    if mine.shape[1] != theirs.shape[1]: raise ValueError(f"beats of {mine.shape[1]} steps cannot be compared with clips of {theirs.shape[1]}")
+    if mine.shape[1] != theirs.shape[1]:
+        raise ValueError(
+            f"beats of {mine.shape[1]} steps cannot be compared with clips of {theirs.shape[1]}"
+        )
     return cdist(mine, theirs, "hamming")
 
+
 def neighbourhoods(
-    clips, # real clips, anything that `strokes` takes
-    group, # their performances
-    neighbours:int=5, # how many count
-)->np.ndarray: # float (clips,): Hamming distance to the fifth-nearest clip of another performance
+    clips,  # real clips, anything that `strokes` takes
+    group,  # their performances
+    neighbours: int = 5,  # how many count
+) -> (
+    np.ndarray
+):  # float (clips,): Hamming distance to the fifth-nearest clip of another performance
     "How far from a real clip another performance may be and still count as near."
     group, far = _numbers(group), _distances(clips, clips)
     others = (group[:, None] != group).sum(1)
     if len(group) != len(far) or not 1 <= neighbours <= others.min():
-        raise ValueError(f"needs a group for each of the {len(far)} clips, not {len(group)}, and {neighbours} clips of other performances for each, not {others.min()}")
+        raise ValueError(
+            f"needs a group for each of the {len(far)} clips, not {len(group)}, and {neighbours}"
+            f" clips of other performances for each, not {others.min()}"
+        )
     return np.sort(np.where(group[:, None] == group, np.inf, far), axis=1)[:, neighbours - 1]
 
 # %% ../nbs/06b_panel.ipynb #9ff41436
 def coverage(
-    distances, # (beats, clips): Hamming
-    radius, # (clips,): as `neighbourhoods` gives it
-)->float: # 0..1
+    distances,  # (beats, clips): Hamming
+    radius,  # (clips,): as `neighbourhoods` gives it
+) -> float:  # 0..1
     "Share of real clips that have a generated beat in their neighbourhood (Naeem et al. 2020)."
     distances, radius = np.asarray(distances), np.asarray(radius)
-    if distances.ndim != 2 or not distances.size or distances.shape[1:] != radius.shape: raise ValueError(f"needs distances (beats, clips) and a radius for each clip, not {distances.shape} and {radius.shape}")
+    if distances.ndim != 2 or not distances.size or distances.shape[1:] != radius.shape:
+        raise ValueError(
+            f"needs distances (beats, clips) and a radius for each clip, not {distances.shape} and"
+            f" {radius.shape}"
+        )
     return float((distances.min(0) <= radius).mean())
 
-def nearest_clip(beats, clips)->np.ndarray: # float (beats,), 0..1
+
+def nearest_clip(beats, clips) -> np.ndarray:  # float (beats,), 0..1
     "Share of steps that differ from the nearest of the training clips; 0 is a copy."
     unique, where = np.unique(_several(beats), axis=0, return_inverse=True)
     known = np.unique(_several(clips), axis=0)
-    nearest = [_distances(part, known).min(1) for part in np.array_split(unique, -(-len(unique) // 256))]
+    nearest = [
+        _distances(part, known).min(1) for part in np.array_split(unique, -(-len(unique) // 256))
+    ]
     return np.concatenate(nearest)[where.ravel()]
 
-def bars_copied(beats, clips)->np.ndarray: # float (beats,), 0..1
+
+def bars_copied(beats, clips) -> np.ndarray:  # float (beats,), 0..1
     "Share of bars that occur, stroke for stroke, as a bar of the training clips."
-    mine, theirs = (np.packbits(_bars(_several(part)).reshape(-1, STEPS_PER_BAR * len(KIT)), axis=1) for part in (beats, clips))
+    mine, theirs = (
+        np.packbits(_bars(_several(part)).reshape(-1, STEPS_PER_BAR * len(KIT)), axis=1)
+        for part in (beats, clips)
+    )
     known = {bar.tobytes() for bar in theirs}
-    return np.array([bar.tobytes() in known for bar in mine]).reshape(len(_several(beats)), -1).mean(1)
+    return (
+        np.array([bar.tobytes() in known for bar in mine]).reshape(len(_several(beats)), -1).mean(1)
+    )
 
 # %% ../nbs/06b_panel.ipynb #5e1e9b93
 @dataclass(frozen=True)
 class Real:
     "Real clips in their three parts."
-    train:Clips # what models learned from
-    first:Clips # clips of other performances: they stand in the place of generated ones
-    second:Clips # clips of still others: with these everything is compared
+
+    train: Clips  # what models learned from
+    first: Clips  # clips of other performances: they stand in the place of generated ones
+    second: Clips  # clips of still others: with these everything is compared
+
 
 def real_clips(
-    clips:Clips, # of all splits
-    final:bool=False, # False, while anything is being chosen: two halves of the validation split; True: validation and test
-)->Real:
+    clips: Clips,  # of all splits
+    final: bool = False,  # False, while anything is being chosen: two halves of the validation split; True: validation and test
+) -> Real:
     "Who plays which part."
-    if not isinstance(clips, Clips): raise ValueError(f"real clips are `Clips`, as `load_clips` gives them, not {type(clips).__name__}")
-    train, validation, test = (clips[clips.info["split"] == split] for split in ("train", "validation", "test"))
-    if not all(map(len, (train, validation, test if final else validation))) or validation.info["id"].nunique() < 2:
-        raise ValueError(f"too few real clips of some split: {len(train)} train, {len(validation)} validation, {len(test)} test; take `load_clips(split='all')`")
+    if not isinstance(clips, Clips):
+        raise ValueError(
+            f"real clips are `Clips`, as `load_clips` gives them, not {type(clips).__name__}"
+        )
+    train, validation, test = (
+        clips[clips.info["split"] == split] for split in ("train", "validation", "test")
+    )
+    if (
+        not all(map(len, (train, validation, test if final else validation)))
+        or validation.info["id"].nunique() < 2
+    ):
+        raise ValueError(
+            f"too few real clips of some split: {len(train)} train, {len(validation)} validation,"
+            f" {len(test)} test; take `load_clips(split='all')`"
+        )
     half = deal(groups(validation))
-    return Real(train, validation, test) if final else Real(train, validation[half == 0], validation[half == 1])
+    return (
+        Real(train, validation, test)
+        if final
+        else Real(train, validation[half == 0], validation[half == 1])
+    )
+
 
 def _some(beats, n, rng):
     "At most `n` beats, at random, in their order."
@@ -511,126 +797,241 @@ def _some(beats, n, rng):
 # %% ../nbs/06b_panel.ipynb #cf26fbdb
 def _judge_figures(judge, beats, second, draws):
     from scipy.stats import wasserstein_distance
+
     mine, theirs = judge_scores(judge, beats), judge_scores(judge, second)
-    return {"score distance": interval(lambda i, j: wasserstein_distance(mine[i], theirs[j]), groups(beats), groups(second), draws=draws)}
+    return {
+        "score distance": interval(
+            lambda i, j: wasserstein_distance(mine[i], theirs[j]),
+            groups(beats),
+            groups(second),
+            draws=draws,
+        )
+    }
+
 
 def _descriptor_figures(beats, second, mono, draws):
-    figures, mine, theirs = {"overlap": {}, "KL": {}}, *(_numbers(groups(part)) for part in (beats, second))
+    figures, mine, theirs = (
+        {"overlap": {}, "KL": {}},
+        *(_numbers(groups(part)) for part in (beats, second)),
+    )
     for name, descriptor in DESCRIPTORS.items():
         x, y = descriptor(strokes(beats, mono)), descriptor(strokes(second, mono))
         pairs = pairwise(y, y), pairwise(x, y), pairwise(x, x)
         top = max(np.nanmax(part, initial=0) for part in pairs) or 1
         intra, inter, own = (_binned(part, top) for part in pairs)
-        intra[theirs[:, None] == theirs] = own[mine[:, None] == mine] = BINS + 1 # one performance: a bin that nobody counts
+        intra[theirs[:, None] == theirs] = own[mine[:, None] == mine] = (
+            BINS + 1
+        )  # one performance: a bin that nobody counts
+
         def statistic(i, j):
-            p, *others = (_smooth(part.ravel()) for part in (intra[j][:, j], inter[i][:, j], own[i][:, i]))
+            p, *others = (
+                _smooth(part.ravel()) for part in (intra[j][:, j], inter[i][:, j], own[i][:, i])
+            )
             return np.array([min(overlap(p, q) for q in others), max(kl(p, q) for q in others)])
-        for figure, *numbers in zip(figures, *interval(statistic, groups(beats), theirs, draws=draws)): figures[figure][f"{figure}, {name.replace('_', ' ')}"] = numbers
+
+        for figure, *numbers in zip(
+            figures, *interval(statistic, groups(beats), theirs, draws=draws)
+        ):
+            figures[figure][f"{figure}, {name.replace('_', ' ')}"] = numbers
     return figures["overlap"] | figures["KL"]
 
 # %% ../nbs/06b_panel.ipynb #7ef2ba88
 def _diversity_figures(beats, mono, draws):
     hits, options = strokes(beats, mono), dict(draws=draws, replace=False)
-    measures = {"distinct beats": distinct_share, "Hamming, pairs": hamming_within, "distinct 4-grams": distinct_ngrams}
-    return {name: interval(lambda i: measure(hits[i]), groups(beats), **options) for name, measure in measures.items()}
+    measures = {
+        "distinct beats": distinct_share,
+        "Hamming, pairs": hamming_within,
+        "distinct 4-grams": distinct_ngrams,
+    }
+    return {
+        name: interval(lambda i: measure(hits[i]), groups(beats), **options)
+        for name, measure in measures.items()
+    }
+
 
 def _coverage_figure(beats, second, mono, draws):
-    far, radius = (_distances(strokes(beats, mono), strokes(second, mono)), neighbourhoods(strokes(second, mono), groups(second)))
-    return {"coverage": interval(lambda i: coverage(far[i], radius), groups(beats), draws=draws, replace=False)}
+    far, radius = (
+        _distances(strokes(beats, mono), strokes(second, mono)),
+        neighbourhoods(strokes(second, mono), groups(second)),
+    )
+    return {
+        "coverage": interval(
+            lambda i: coverage(far[i], radius), groups(beats), draws=draws, replace=False
+        )
+    }
+
 
 def _novelty_figures(beats, train, mono, draws):
     each = {"nearest training clip": nearest_clip, "bars copied": bars_copied}
-    each = {name: measure(strokes(beats, mono), strokes(train, mono)) for name, measure in each.items()}
-    return {name: interval(lambda i: values[i].mean(), groups(beats), draws=draws) for name, values in each.items()}
+    each = {
+        name: measure(strokes(beats, mono), strokes(train, mono)) for name, measure in each.items()
+    }
+    return {
+        name: interval(lambda i: values[i].mean(), groups(beats), draws=draws)
+        for name, values in each.items()
+    }
 
 # %% ../nbs/06b_panel.ipynb #2dce2014
-PAIRS = 300 # beats, and clips, whose distances are compared
+PAIRS = 300  # beats, and clips, whose distances are compared
+
 
 def _figures(name, beats, real, n, mono, judge, draws, verdicts, rng):
     "All figures of one set, as rows."
-    near, alone = (_some(real.first, n, rng), _some(real.second, n, rng)) if name == "real" else (beats, beats)
+    near, alone = (
+        (_some(real.first, n, rng), _some(real.second, n, rng))
+        if name == "real"
+        else (beats, beats)
+    )
     parts = {}
     if verdicts:
         told = accuracies(verdicts[name], draws, floor=verdicts["real"])
-        if name == "real": told.loc["excess"] = 0. # over itself
+        if name == "real":
+            told.loc["excess"] = 0.0  # over itself
         parts["two-sample"] = dict(zip(told.index, told.to_numpy()))
     parts["judge"] = _judge_figures(judge, near, real.second, draws)
-    parts["descriptors"] = _descriptor_figures(_some(near, PAIRS, rng), _some(real.second, PAIRS, rng), mono, draws)
-    parts["diversity"] = _diversity_figures(alone, mono, draws) | _coverage_figure(near, _some(real.second, max(n, 100), rng), mono, draws)
+    parts["descriptors"] = _descriptor_figures(
+        _some(near, PAIRS, rng), _some(real.second, PAIRS, rng), mono, draws
+    )
+    parts["diversity"] = _diversity_figures(alone, mono, draws) | _coverage_figure(
+        near, _some(real.second, max(n, 100), rng), mono, draws
+    )
     parts["novelty"] = _novelty_figures(alone, real.train, mono, draws)
-    return [(name, part, figure, value, low if figure == "excess" else max(0, low), high)
-            for part, figures in parts.items() for figure, (value, low, high) in figures.items()]
+    return [
+        (name, part, figure, value, low if figure == "excess" else max(0, low), high)
+        for part, figures in parts.items()
+        for figure, (value, low, high) in figures.items()
+    ]
 
 # %% ../nbs/06b_panel.ipynb #5cd501cf
 def _checked_sets(beats, steps):
     "Beats as {name: two or more of them}, or an error that says which set is wrong."
     sets = beats if isinstance(beats, dict) else {"beats": beats}
-    if not sets or {"real", "random"} & set(sets): raise ValueError("needs one or more sets of beats; the names 'real' and 'random' are taken")
+    if not sets or {"real", "random"} & set(sets):
+        raise ValueError("needs one or more sets of beats; the names 'real' and 'random' are taken")
     for name, played in sets.items():
-        if isinstance(played, Beat) or isinstance(played, (list, tuple, Clips)) and len(played) < 2: raise ValueError(f"{name}: at least two beats are needed")
-        try: found = _classes(played).shape[1]
-        except ValueError as error: raise ValueError(f"{name}: {error}") from None
-        if found != steps: raise ValueError(f"{name}: its beats have {found} steps, but the real clips have {steps}")
+        if isinstance(played, Beat) or isinstance(played, (list, tuple, Clips)) and len(played) < 2:
+            raise ValueError(f"{name}: at least two beats are needed")
+        try:
+            found = _classes(played).shape[1]
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        if found != steps:
+            raise ValueError(
+                f"{name}: its beats have {found} steps, but the real clips have {steps}"
+            )
     return sets
 
 # %% ../nbs/06b_panel.ipynb #104217f8
 def evaluate(
-    beats, # a list of `Beat`, or {name: list}; two bars each
-    clips:Clips=None, # real ones of all splits; none: those that `load_clips` finds
-    final:bool=False, # False, while anything is being chosen: compare with validation clips; True: with test clips
-    mono:bool=True, # see only the loudest drum of each step, in real clips too
-    judge=None, # none: the one that comes with the package
-    fast:bool=False, # True: without the two-sample test, which takes most of the time
-    repeats:int=1, # of the two-sample test; three times as many for its floor
-    draws:int=100, # of the bootstrap
-    seed:int=0, # same seed, same panel
-)->pd.DataFrame: # columns set, part, figure, value, low, high; the sets "real" and "random" are put beside yours
+    beats,  # a list of `Beat`, or {name: list}; two bars each
+    clips: Clips = None,  # real ones of all splits; none: those that `load_clips` finds
+    final: bool = False,  # False, while anything is being chosen: compare with validation clips; True: with test clips
+    mono: bool = True,  # see only the loudest drum of each step, in real clips too
+    judge=None,  # none: the one that comes with the package
+    fast: bool = False,  # True: without the two-sample test, which takes most of the time
+    repeats: int = 1,  # of the two-sample test; three times as many for its floor
+    draws: int = 100,  # of the bootstrap
+    seed: int = 0,  # same seed, same panel
+) -> (
+    pd.DataFrame
+):  # columns set, part, figure, value, low, high; the sets "real" and "random" are put beside yours
     "The whole panel, all sets cut to the size of the smallest; under 40 beats there is no two-sample test."
     real = real_clips(load_clips(split="all", verbose=False) if clips is None else clips, final)
     steps = real.second.classes.shape[1]
     sets = _checked_sets(beats, steps)
     n = min(len(real.first), len(real.second), *map(len, sets.values()))
-    sets = {name: _some(played, n, np.random.default_rng(seed)) for name, played in sets.items()} # the same draws for every set
+    sets = {
+        name: _some(played, n, np.random.default_rng(seed)) for name, played in sets.items()
+    }  # the same draws for every set
     sounds = np.random.default_rng([seed, 1]).integers(REST + 1, size=(n, steps))
     sets = {"real": real.train, **sets, "random": [Beat.from_classes(row) for row in sounds]}
-    verdicts = {} if fast or n < 40 else {name: two_sample(played, real.first, real.second, n // 2, repeats * (3 if name == "real" else 1), mono=mono, seed=seed)
-                                          for name, played in sets.items()}
-    rows = [row for name, played in sets.items() for row in _figures(name, played, real, n, mono, judge or load_judge(), draws, verdicts, np.random.default_rng(seed))]
+    verdicts = (
+        {}
+        if fast or n < 40
+        else {
+            name: two_sample(
+                played,
+                real.first,
+                real.second,
+                n // 2,
+                repeats * (3 if name == "real" else 1),
+                mono=mono,
+                seed=seed,
+            )
+            for name, played in sets.items()
+        }
+    )
+    rows = [
+        row
+        for name, played in sets.items()
+        for row in _figures(
+            name,
+            played,
+            real,
+            n,
+            mono,
+            judge or load_judge(),
+            draws,
+            verdicts,
+            np.random.default_rng(seed),
+        )
+    ]
     panel = pd.DataFrame(rows, columns=["set", "part", "figure", "value", "low", "high"])
-    order = [pd.factorize(panel[column])[0] for column in ("part", "set")] # as they came
+    order = [pd.factorize(panel[column])[0] for column in ("part", "set")]  # as they came
     return panel.iloc[np.lexsort(order)].reset_index(drop=True).assign(beats=n)
 
 # %% ../nbs/06b_panel.ipynb #25962c85
 def _check_panel(panel, columns=("set", "figure", "part", "value", "low", "high")):
     "An error for what is not a panel."
-    if not isinstance(panel, pd.DataFrame) or not set(columns) <= set(panel.columns): raise ValueError(f"needs a table with columns {', '.join(columns)}, as `evaluate` gives it")
+    if not isinstance(panel, pd.DataFrame) or not set(columns) <= set(panel.columns):
+        raise ValueError(f"needs a table with columns {', '.join(columns)}, as `evaluate` gives it")
     real = panel["set"] == "real"
-    if panel.empty or panel.duplicated(["set", "figure"]).any() or set(panel["figure"][real]) != set(panel["figure"]):
+    if (
+        panel.empty
+        or panel.duplicated(["set", "figure"]).any()
+        or set(panel["figure"][real]) != set(panel["figure"])
+    ):
         raise ValueError("a panel holds each figure of a set once, and each of the set 'real' too")
 
-def differs(panel:pd.DataFrame)->pd.Series: # bool, a row of the panel each
+
+def differs(panel: pd.DataFrame) -> pd.Series:  # bool, a row of the panel each
     "Which figures have an interval that does not touch the interval of real clips."
     _check_panel(panel)
     real = panel[panel["set"] == "real"].set_index("figure")
     low, high = (panel["figure"].map(real[side]) for side in ("low", "high"))
     return (panel["low"] > high) | (panel["high"] < low)
 
+
 def panel_table(
-    panel:pd.DataFrame, # as `evaluate` gives it
-)->pd.DataFrame: # text: a row a figure, a column a set
+    panel: pd.DataFrame,  # as `evaluate` gives it
+) -> pd.DataFrame:  # text: a row a figure, a column a set
     "Value and half the width of its interval, with a star where it does not touch that of real clips."
     stars = differs(panel)
-    widths = [f" ±{high - value:.2f}" if np.isfinite(high) else "" for value, high in zip(panel["value"], panel["high"])] # none: too few beats
-    text = [f"{value:.2f}{width}{'*' if star else ' '}" for value, width, star in zip(panel["value"], widths, stars)]
+    widths = [
+        f" ±{high - value:.2f}" if np.isfinite(high) else ""
+        for value, high in zip(panel["value"], panel["high"])
+    ]  # none: too few beats
+    text = [
+        f"{value:.2f}{width}{'*' if star else ' '}"
+        for value, width, star in zip(panel["value"], widths, stars)
+    ]
     table = panel.assign(text=text).pivot(index=["part", "figure"], columns="set", values="text")
-    return table.reindex(index=pd.MultiIndex.from_frame(panel[["part", "figure"]].drop_duplicates()), columns=panel["set"].unique()).rename_axis(columns=None)
+    return table.reindex(
+        index=pd.MultiIndex.from_frame(panel[["part", "figure"]].drop_duplicates()),
+        columns=panel["set"].unique(),
+    ).rename_axis(columns=None)
 
 # %% ../nbs/06b_panel.ipynb #8af4e704
-def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a column a set
+def shortfall(panel: pd.DataFrame) -> pd.DataFrame:  # 0 or more; a row a figure, a column a set
     "How much worse than real clips each set is on each figure."
     _check_panel(panel, ("set", "figure", "part", "value"))
-    figures = panel.pivot(index="figure", columns="set", values="value").reindex(index=panel["figure"].unique(), columns=panel["set"].unique())
-    beyond, part = figures.sub(figures["real"], axis=0), panel.drop_duplicates("figure").set_index("figure")["part"]
+    figures = panel.pivot(index="figure", columns="set", values="value").reindex(
+        index=panel["figure"].unique(), columns=panel["set"].unique()
+    )
+    beyond, part = (
+        figures.sub(figures["real"], axis=0),
+        panel.drop_duplicates("figure").set_index("figure")["part"],
+    )
     shared = figures.index.str.startswith(("overlap", "coverage"))
     either = part.isin(["diversity", "novelty"]) & ~shared
     beyond[shared], beyond[either] = -beyond[shared], beyond[either].abs()
@@ -638,16 +1039,20 @@ def shortfall(panel:pd.DataFrame)->pd.DataFrame: # 0 or more; a row a figure, a 
 
 # %% ../nbs/06b_panel.ipynb #e2e55417
 def plot_panel(
-    panel:pd.DataFrame, # as `evaluate` gives it
-): # a matplotlib Figure
+    panel: pd.DataFrame,  # as `evaluate` gives it
+):  # a matplotlib Figure
     "Every figure of every set with its interval; grey band: real clips; orange: the intervals do not touch."
     from matplotlib.figure import Figure
+
     _check_panel(panel)
     panel = panel.reset_index(drop=True)
     figures, sets = panel["figure"].unique(), panel["set"].unique()
     rows = -(-len(figures) // 6)
-    figure = Figure((14, rows * (.55 + .17 * len(sets))), layout="constrained", dpi=80)
-    axes, colors = figure.subplots(rows, 6, sharey=True).ravel(), np.where(differs(panel), "#d55e00", "#0072b2")
+    figure = Figure((14, rows * (0.55 + 0.17 * len(sets))), layout="constrained", dpi=80)
+    axes, colors = (
+        figure.subplots(rows, 6, sharey=True).ravel(),
+        np.where(differs(panel), "#d55e00", "#0072b2"),
+    )
     for ax, name in zip(axes, figures):
         part = panel[panel["figure"] == name]
         real = part[part["set"] == "real"].iloc[0]
@@ -657,8 +1062,9 @@ def plot_panel(
         ax.hlines(at, part["low"], part["high"], colors=colors[part.index], lw=1.5)
         ax.scatter(part["value"], at, c=colors[part.index], s=14)
         ax.set_title(name, fontsize=9)
-        ax.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - .5, -.5))
+        ax.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.5, -0.5))
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    for ax in axes[len(figures):]: ax.set_axis_off()
+    for ax in axes[len(figures) :]:
+        ax.set_axis_off()
     return figure

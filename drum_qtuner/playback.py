@@ -16,88 +16,160 @@ from .beat import *
 from .sound import *
 
 # %% ../nbs/01_playback.ipynb #2153ff3c
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#56B4E9", "#84502A", "#A463F2", "#E69F00", "#CC79A7", "#5E46E0"] # one a drum, as in `KIT`
+COLORS = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#56B4E9",
+    "#84502A",
+    "#A463F2",
+    "#E69F00",
+    "#CC79A7",
+    "#5E46E0",
+]  # one a drum, as in `KIT`
+
 
 def named_beats(
-    beats, # a `Beat`, or a list or dict of them
-)->dict: # name -> `Beat`
+    beats,  # a `Beat`, or a list or dict of them
+) -> dict:  # name -> `Beat`
     "Every beat with a name."
-    if isinstance(beats, Beat): return {"Beat": beats}
-    if not hasattr(beats, "__iter__"): raise ValueError(f"wanted a Beat, or a list or dict of them, not {beats!r}")
-    named = dict(beats) if isinstance(beats, dict) else {f"Beat {i}": beat for i, beat in enumerate(beats, 1)}
+    if isinstance(beats, Beat):
+        return {"Beat": beats}
+    if not hasattr(beats, "__iter__"):
+        raise ValueError(f"wanted a Beat, or a list or dict of them, not {beats!r}")
+    named = (
+        dict(beats)
+        if isinstance(beats, dict)
+        else {f"Beat {i}": beat for i, beat in enumerate(beats, 1)}
+    )
     for name, beat in named.items():
-        if not isinstance(beat, Beat): raise ValueError(f"{name} is no Beat but {beat!r}")
-    if not named: raise ValueError("there is no beat to show")
+        if not isinstance(beat, Beat):
+            raise ValueError(f"{name} is no Beat but {beat!r}")
+    if not named:
+        raise ValueError("there is no beat to show")
     return {str(name): beat for name, beat in named.items()}
 
 # %% ../nbs/01_playback.ipynb #c571843e
 def _draw_roll(ax, beat, title):
     "One beat: a bar for each stroke, harder ones darker."
     from matplotlib.colors import to_rgba
+
     steps, drums = np.nonzero(beat.velocity)
-    colors = [to_rgba(COLORS[d], .25 + .75 * beat.velocity[s, d] / 127) for s, d in zip(steps, drums)]
-    ax.barh(drums, .9, .75, left=steps + beat.offset[steps, drums] - .45, color=colors)
-    for step in range(0, beat.steps + 1, 4): ax.axvline(step - .5, color="gray", lw=1.4 if step % STEPS_PER_BAR == 0 else .4, zorder=0)
-    ax.set(xlim=(-.9, beat.steps - .1), ylim=(-.6, len(KIT) - .4), title=title, xticks=range(0, beat.steps, STEPS_PER_BAR),
-           xticklabels=[f"bar {b + 1}" for b in range(beat.steps // STEPS_PER_BAR)], yticks=range(len(KIT)), yticklabels=[d.short for d in KIT])
+    colors = [
+        to_rgba(COLORS[d], 0.25 + 0.75 * beat.velocity[s, d] / 127) for s, d in zip(steps, drums)
+    ]
+    ax.barh(drums, 0.9, 0.75, left=steps + beat.offset[steps, drums] - 0.45, color=colors)
+    for step in range(0, beat.steps + 1, 4):
+        ax.axvline(step - 0.5, color="gray", lw=1.4 if step % STEPS_PER_BAR == 0 else 0.4, zorder=0)
+    ax.set(
+        xlim=(-0.9, beat.steps - 0.1),
+        ylim=(-0.6, len(KIT) - 0.4),
+        title=title,
+        xticks=range(0, beat.steps, STEPS_PER_BAR),
+        xticklabels=[f"bar {b + 1}" for b in range(beat.steps // STEPS_PER_BAR)],
+        yticks=range(len(KIT)),
+        yticklabels=[d.short for d in KIT],
+    )
     ax.tick_params(length=0, labelsize=7)
     ax.spines[:].set_visible(False)
 
+
 def _draw_heat(ax, heat, label):
     "Numbers for each step, (steps, rows): 9 rows are the drums, 10 the drums and the rest."
-    image = ax.imshow(heat.T, origin="lower", aspect="auto", cmap="cividis", interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, label=label, pad=.01)
-    names = [*(drum.short for drum in KIT), "rest"][:heat.shape[1]] if heat.shape[1] in (9, 10) else []
-    ax.set(xlim=(-.9, len(heat) - .1), xticks=[], yticks=range(len(names)), yticklabels=names)
+    image = ax.imshow(
+        heat.T, origin="lower", aspect="auto", cmap="cividis", interpolation="nearest"
+    )
+    ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
+    names = (
+        [*(drum.short for drum in KIT), "rest"][: heat.shape[1]] if heat.shape[1] in (9, 10) else []
+    )
+    ax.set(xlim=(-0.9, len(heat) - 0.1), xticks=[], yticks=range(len(names)), yticklabels=names)
     ax.tick_params(length=0, labelsize=7)
     ax.spines[:].set_visible(False)
 
 # %% ../nbs/01_playback.ipynb #ab6e2edc
 def roll(
-    beats, # a `Beat`, or a list or dict of them
-    heat=None, # (steps, rows) numbers to show below; for several beats a list or dict of such arrays
-    label:str="p(a|s)", # what the numbers are
-    columns:int=1, # beats side by side
-): # a matplotlib figure
+    beats,  # a `Beat`, or a list or dict of them
+    heat=None,  # (steps, rows) numbers to show below; for several beats a list or dict of such arrays
+    label: str = "p(a|s)",  # what the numbers are
+    columns: int = 1,  # beats side by side
+):  # a matplotlib figure
     "Piano roll of one beat, or of several as small multiples."
     import matplotlib.pyplot as plt
+
     beats = named_beats(beats)
-    heats = [] if heat is None else heat.values() if isinstance(heat, dict) else heat if np.ndim(heat[0]) == 2 else [heat]
+    heats = (
+        []
+        if heat is None
+        else heat.values()
+        if isinstance(heat, dict)
+        else heat
+        if np.ndim(heat[0]) == 2
+        else [heat]
+    )
     heats = [np.asarray(each, float) for each in heats]
     wanted, given = [beat.steps for beat in beats.values()], [each.shape for each in heats]
     if heats and [shape[:1] for shape in given] != [(steps,) for steps in wanted]:
-        raise ValueError(f"heat must be one array of (steps, rows) for each beat of {wanted} steps, not of shapes {given}")
+        raise ValueError(
+            f"heat must be one array of (steps, rows) for each beat of {wanted} steps, not of"
+            f" shapes {given}"
+        )
     lines, parts = -(-len(beats) // columns), 2 if heats else 1
-    fig, axes = plt.subplots(lines * parts, columns, figsize=(7.4, 1.5 * lines * parts), squeeze=False, layout="constrained")
-    for ax in axes.flat: ax.set_visible(False)
+    fig, axes = plt.subplots(
+        lines * parts,
+        columns,
+        figsize=(7.4, 1.5 * lines * parts),
+        squeeze=False,
+        layout="constrained",
+    )
+    for ax in axes.flat:
+        ax.set_visible(False)
     for i, (title, beat) in enumerate(beats.items()):
         line, column = i // columns * parts, i % columns
-        for ax in axes[line:line + parts, column]: ax.set_visible(True)
+        for ax in axes[line : line + parts, column]:
+            ax.set_visible(True)
         _draw_roll(axes[line, column], beat, title if len(beats) > 1 else "")
-        if heats: _draw_heat(axes[line + 1, column], heats[i], label)
-    plt.close(fig) # the caller shows it, once
+        if heats:
+            _draw_heat(axes[line + 1, column], heats[i], label)
+    plt.close(fig)  # the caller shows it, once
     return fig
 
 # %% ../nbs/01_playback.ipynb #0588833d
-HEADS = ["F4 normal", "C5 normal", "E5 normal", "D5 normal", "A4 normal", "G5 circle-x", "G5 x", "A5 x", "F5 x"] # line and note head of each drum
-GHOST = 50 # softer strokes on a skin are written in brackets
+HEADS = [
+    "F4 normal",
+    "C5 normal",
+    "E5 normal",
+    "D5 normal",
+    "A4 normal",
+    "G5 circle-x",
+    "G5 x",
+    "A5 x",
+    "F5 x",
+]  # line and note head of each drum
+GHOST = 50  # softer strokes on a skin are written in brackets
+
 
 def _stroke(drum, velocity):
     "A note head."
     from music21.note import Unpitched
+
     stroke, (line, head) = Unpitched(), HEADS[drum].split()
     stroke.displayStep, stroke.displayOctave, stroke.notehead = line[0], int(line[1]), head
     stroke.noteheadParenthesis = head == "normal" and velocity < GHOST
     return stroke
 
+
 def _voice(velocity, drums, stem):
     "One bar of hands (stem up) or feet (stem down), without a gap."
     from music21 import note, percussion, stream
-    if not velocity[:, drums].any(): return stream.Voice([note.Rest(quarterLength=4)])
+
+    if not velocity[:, drums].any():
+        return stream.Voice([note.Rest(quarterLength=4)])
     voice = stream.Voice()
     for quarter in np.split(velocity.astype(int), 4):
         struck = [*np.flatnonzero(quarter[:, drums].any(1)).tolist(), 4]
-        if struck[0]: voice.append(note.Rest(quarterLength=struck[0] / 4))
+        if struck[0]:
+            voice.append(note.Rest(quarterLength=struck[0] / 4))
         for step, until in zip(struck, struck[1:]):
             strokes = [_stroke(drum, quarter[step, drum]) for drum in drums if quarter[step, drum]]
             voice.append(percussion.PercussionChord(strokes) if len(strokes) > 1 else strokes[0])
@@ -108,12 +180,20 @@ def _voice(velocity, drums, stem):
 def _sheet(beat):
     "The beat as a music21 score."
     from music21 import bar, clef, instrument, metadata, meter, stream, tempo
+
     kit = instrument.UnpitchedPercussion()
     kit.partId, kit.instrumentId, kit.partName, kit.partAbbreviation = "Drums", "Kit", "", ""
     part = stream.Part([kit])
     for number, velocity in enumerate(np.split(beat.velocity, beat.steps // STEPS_PER_BAR), 1):
         measure = stream.Measure(number=number)
-        if number == 1: measure.append([clef.PercussionClef(), meter.TimeSignature("4/4"), tempo.MetronomeMark(number=round(beat.bpm, 2))])
+        if number == 1:
+            measure.append(
+                [
+                    clef.PercussionClef(),
+                    meter.TimeSignature("4/4"),
+                    tempo.MetronomeMark(number=round(beat.bpm, 2)),
+                ]
+            )
         measure.insert(0, _voice(velocity, range(1, len(KIT)), "up"))
         measure.insert(0, _voice(velocity, [0], "down"))
         part.append(measure)
@@ -125,157 +205,258 @@ def _sheet(beat):
 # %% ../nbs/01_playback.ipynb #cba6905c
 class Score:
     "A drum chart: in a notebook, shows itself."
-    def __init__(self, xml, bpm): self.xml, self.bpm = xml, bpm
+
+    def __init__(self, xml, bpm):
+        self.xml, self.bpm = xml, bpm
 
     def musicxml(
         self,
-        path, # where to
-    )->Path: # the path
+        path,  # where to
+    ) -> Path:  # the path
         "Write MusicXML, which MuseScore, Sibelius and Finale read. (It is for the eye; for the ear use `to_midi`.)"
         return write_file(path, self.xml.encode())
 
     def _repr_html_(self):
         import verovio
+
         engraver = verovio.toolkit()
-        engraver.setOptions(dict(xmlIdSeed=1, svgViewBox=True, header="none", footer="none", adjustPageHeight=True, adjustPageWidth=True,
-                                 pageWidth=2000, pageHeight=60_000, pageMarginLeft=30, pageMarginBottom=10, scale=40, smuflTextFont="none", svgFormatRaw=True))
-        words = f"<words>{self.bpm:g} bpm</words>" # Verovio's note symbol in a tempo needs a font of its own
-        engraver.loadData(re.sub("<metronome.*?</metronome>", words, self.xml.replace("<direction>", '<direction placement="above">'), flags=re.S))
-        svg = engraver.renderToSVG(1).replace('color="black"', 'color="currentColor" fill="currentColor"').replace("Times, serif", "sans-serif")
+        engraver.setOptions(
+            dict(
+                xmlIdSeed=1,
+                svgViewBox=True,
+                header="none",
+                footer="none",
+                adjustPageHeight=True,
+                adjustPageWidth=True,
+                pageWidth=2000,
+                pageHeight=60_000,
+                pageMarginLeft=30,
+                pageMarginBottom=10,
+                scale=40,
+                smuflTextFont="none",
+                svgFormatRaw=True,
+            )
+        )
+        words = (  # Verovio's note symbol in a tempo needs a font of its own
+            f"<words>{self.bpm:g} bpm</words>"
+        )
+        engraver.loadData(
+            re.sub(
+                "<metronome.*?</metronome>",
+                words,
+                self.xml.replace("<direction>", '<direction placement="above">'),
+                flags=re.S,
+            )
+        )
+        svg = (
+            engraver.renderToSVG(1)
+            .replace('color="black"', 'color="currentColor" fill="currentColor"')
+            .replace("Times, serif", "sans-serif")
+        )
         width = 1.5 * float(re.search(r'viewBox="0 0 (\d+)', svg)[1])
-        return f'<div style="max-width:{width:.0f}px" role="img" aria-label="Drum chart">{svg}</div>'
+        return (
+            f'<div style="max-width:{width:.0f}px" role="img" aria-label="Drum chart">{svg}</div>'
+        )
+
 
 def score(
-    beat:Beat, # any beat; microtiming is not written
-)->Score: # shows itself, and has `musicxml(path)`
+    beat: Beat,  # any beat; microtiming is not written
+) -> Score:  # shows itself, and has `musicxml(path)`
     "The beat as a drummer reads it: hands up, feet down."
     from music21.musicxml.m21ToXml import GeneralObjectExporter
+
     xml = GeneralObjectExporter(_sheet(beat)).parse().decode()
-    return Score(re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", xml), round(beat.bpm, 2)) # the same beat, the same file
+    return Score(
+        re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", xml), round(beat.bpm, 2)
+    )  # the same beat, the same file
 
 # %% ../nbs/01_playback.ipynb #93599183
 def _place(position):
     "Where a step, or a point between two, is drawn: 20 a step, 4 more after each beat, 6 more after each bar."
     return 20 * position + 4 * (position // 4) + 6 * (position // STEPS_PER_BAR)
 
+
 def _grid(beat):
     "A drum-machine grid as inline SVG: a row for each drum, a path for each shade."
     width, height = _place(beat.steps) - 2, 18 * len(KIT)
     cells = "".join(f"M1 {y}h{width}" for y in range(9, height, 18))
-    paths = [f'<path d="{cells}" stroke="currentColor" stroke-width="14" stroke-dasharray="{"18 2 18 2 18 2 18 6 " * 3}18 2 18 2 18 2 18 12" opacity=".07"/>']
+    paths = [
+        f'<path d="{cells}" stroke="currentColor" stroke-width="14"'
+        f' stroke-dasharray="{"18 2 18 2 18 2 18 6 " * 3}18 2 18 2 18 2 18 12" opacity=".07"/>'
+    ]
     for drum, color in enumerate(COLORS):
-        shades, strokes = (beat.velocity[:, drum].astype(int) + 15) // 16, "" # shades 0 to 8
+        shades, strokes = (beat.velocity[:, drum].astype(int) + 15) // 16, ""  # shades 0 to 8
         for shade in np.unique(shades[shades > 0]):
-            left = [round(_place(s) + 3 + 20 * float(beat.offset[s, drum])) for s in np.flatnonzero(shades == shade).tolist()]
-            strokes += f'<path opacity="{.2 + .1 * shade:.1f}" d="{"".join(f"M{x} {height - 14 - 18 * drum}h14v10h-14z" for x in left)}"/>'
-        if strokes: paths.append(f'<g fill="{color}" stroke="{color}">{strokes}</g>')
+            left = [
+                round(_place(s) + 3 + 20 * float(beat.offset[s, drum]))
+                for s in np.flatnonzero(shades == shade).tolist()
+            ]
+            strokes += (
+                f'<path opacity="{0.2 + 0.1 * shade:.1f}"'
+                f' d="{"".join(f"M{x} {height - 14 - 18 * drum}h14v10h-14z" for x in left)}"/>'
+            )
+        if strokes:
+            paths.append(f'<g fill="{color}" stroke="{color}">{strokes}</g>')
     counts = [f"{drum.name} {n}" for drum, n in zip(KIT, (beat.velocity > 0).sum(0)) if n]
-    return (f'<svg role="img" aria-label="Strokes: {", ".join(counts) or "none"}" viewBox="-9 0 {width + 11} {height}" preserveAspectRatio="none" '
-            f'stroke-width="4" stroke-linejoin="round" style="display:block;width:100%;height:{height}px">{"".join(paths)}</svg>')
+    return (
+        f'<svg role="img" aria-label="Strokes: {", ".join(counts) or "none"}" viewBox="-9 0'
+        f' {width + 11} {height}" preserveAspectRatio="none" stroke-width="4"'
+        ' stroke-linejoin="round"'
+        f' style="display:block;width:100%;height:{height}px">{"".join(paths)}</svg>'
+    )
 
 # %% ../nbs/01_playback.ipynb #86913cf4
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
 
 def _same_number(ogg):
     "The Ogg file with the number DRUM in place of a random one."
     ogg, begin = bytearray(ogg), 0
     while begin < len(ogg):
-        lacing = ogg[begin + 27:begin + 27 + ogg[begin + 26]]
+        lacing = ogg[begin + 27 : begin + 27 + ogg[begin + 26]]
         end = begin + 27 + len(lacing) + sum(lacing)
-        ogg[begin + 14:begin + 18], ogg[begin + 22:begin + 26] = b"DRUM", bytes(4)
+        ogg[begin + 14 : begin + 18], ogg[begin + 22 : begin + 26] = b"DRUM", bytes(4)
         checksum = zlib.crc32(ogg[begin:end].translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-        ogg[begin + 22:begin + 26] = int(f"{checksum:032b}"[::-1], 2).to_bytes(4, "little")
+        ogg[begin + 22 : begin + 26] = int(f"{checksum:032b}"[::-1], 2).to_bytes(4, "little")
         begin = end
     return bytes(ogg)
 
 # %% ../nbs/01_playback.ipynb #78a97c16
-PREVIEW_BYTES = 1_700 # of base64 for a second of sound
+PREVIEW_BYTES = 1_700  # of base64 for a second of sound
+
 
 def _audio(beat, room):
     "An `<audio>` of the beat, or of as much of it as `room` characters hold: for pages where no script runs."
     import base64, soundfile
     from scipy.signal import resample_poly
+
     seconds = max(1, room / PREVIEW_BYTES)
-    steps = STEPS_PER_BAR * int(np.ceil(seconds * beat.bpm / 240)) # as many bars as fill them
+    steps = STEPS_PER_BAR * int(np.ceil(seconds * beat.bpm / 240))  # as many bars as fill them
     sound = render(Beat(beat.velocity[:steps], beat.offset[:steps], beat.bpm))
     whole = steps >= beat.steps and len(sound) <= seconds * RATE
-    sound = resample_poly(sound[:round(seconds * RATE)], 80, 147) # 24,000 Hz
+    sound = resample_poly(sound[: round(seconds * RATE)], 80, 147)  # 24,000 Hz
     sound[-480:] *= np.linspace(1, 0, 480)
     file = io.BytesIO()
     soundfile.write(file, sound, 24_000, format="OGG", subtype="OPUS", compression_level=1.0)
     label = "" if whole else f"<small>the first {seconds:.1f} seconds</small>"
     data = base64.b64encode(_same_number(file.getvalue())).decode()
-    return f'<div class="dq-audio"><audio controls preload="none" style="max-width:100%" src="data:audio/ogg;base64,{data}"></audio>{label}</div>'
+    return (
+        '<div class="dq-audio"><audio controls preload="none" style="max-width:100%"'
+        f' src="data:audio/ogg;base64,{data}"></audio>{label}</div>'
+    )
 
 # %% ../nbs/01_playback.ipynb #d537dd08
-PAGE_BYTES = 10_000 # that a beat may add to a page
-MOUNT = "<script>{let D=globalThis.drumQtuner??={};(D.queue??=[]).push(document.currentScript.parentNode);D.mount?.()}</script>"
+PAGE_BYTES = 10_000  # that a beat may add to a page
+MOUNT = (
+    "<script>{let"
+    " D=globalThis.drumQtuner??={};(D.queue??=[]).push(document.currentScript.parentNode);D.mount?.()}</script>"
+)
+
 
 def _figure(title, beat):
     "One beat as HTML that can be seen and heard without a script, and that the script turns into a player."
     bars, data = beat.steps // STEPS_PER_BAR, beat_data(beat)
-    del data["title"] # the caption has it
-    numbers = "".join(f'<span style="position:absolute;left:{100 * (_place(b * STEPS_PER_BAR) + 10) / (_place(beat.steps) + 9):.2f}%">{b + 1}</span>'
-                      for b in range(bars))
-    seen = (f'<figcaption><b>{escape(title)}</b> <small>{bars} bar{"s" * (bars > 1)} · {round(beat.bpm, 2):g} bpm</small></figcaption>'
-            f'<div style="display:flex;gap:8px"><div class="dq-names" style="font-size:11px;line-height:18px;padding-top:16px">'
-            f'{"<br>".join(drum.name for drum in reversed(KIT))}</div><div class="dq-scroll" style="flex:1;min-width:0;overflow-x:auto">'
-            f'<div style="min-width:{8 * beat.steps}px;max-width:{27 * beat.steps}px">'
-            f'<div style="position:relative;height:16px;font-size:10px;line-height:14px;opacity:.6">{numbers}</div>{_grid(beat)}</div></div></div>')
-    told = f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script>{MOUNT}'
+    del data["title"]  # the caption has it
+    numbers = "".join(
+        "<span"
+        f' style="position:absolute;left:{100 * (_place(b * STEPS_PER_BAR) + 10) / (_place(beat.steps) + 9):.2f}%">{b + 1}</span>'
+        for b in range(bars)
+    )
+    seen = (
+        f"<figcaption><b>{escape(title)}</b> <small>{bars} bar{'s' * (bars > 1)} ·"
+        f" {round(beat.bpm, 2):g} bpm</small></figcaption>"
+        '<div style="display:flex;gap:8px"><div class="dq-names"'
+        ' style="font-size:11px;line-height:18px;padding-top:16px">'
+        f'{"<br>".join(drum.name for drum in reversed(KIT))}</div><div class="dq-scroll"'
+        ' style="flex:1;min-width:0;overflow-x:auto">'
+        f'<div style="min-width:{8 * beat.steps}px;max-width:{27 * beat.steps}px">'
+        "<div"
+        f' style="position:relative;height:16px;font-size:10px;line-height:14px;opacity:.6">{numbers}</div>{_grid(beat)}</div></div></div>'
+    )
+    told = (
+        f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script>{MOUNT}'
+    )
     heard = _audio(beat, PAGE_BYTES - 300 - len(seen) - len(told))
-    return f'<figure class="dq-player tex2jax_ignore mathjax_ignore" style="margin:0 0 12px;min-width:0;max-width:100%">{seen}{heard}{told}</figure>'
+    return (
+        '<figure class="dq-player tex2jax_ignore mathjax_ignore" style="margin:0 0'
+        f' 12px;min-width:0;max-width:100%">{seen}{heard}{told}</figure>'
+    )
 
 # %% ../nbs/01_playback.ipynb #eb53e008
-def player_script()->str: # JavaScript
+def player_script() -> str:  # JavaScript
     "The kit, the sounds and the player: what a page needs once."
     assets = files("drum_qtuner") / "assets"
-    sound, player, css = ((assets / name).read_text(encoding="utf-8") for name in ("sound.js", "player.js", "player.css"))
+    sound, player, css = (
+        (assets / name).read_text(encoding="utf-8")
+        for name in ("sound.js", "player.js", "player.css")
+    )
     given = dict(color=COLORS, names=[[drum.short, drum.name] for drum in KIT], css=css)
     return f"Object.assign(globalThis.drumQtuner??={{}},{json.dumps(given)},{{kit:{kit_json()}}});\n{sound}\n{player}"
 
 # %% ../nbs/01_playback.ipynb #c86dbfff
-_carried = {} # the cell of this session whose output carries the script, and its run
+_carried = {}  # the cell of this session whose output carries the script, and its run
+
 
 def _carries():
     "Must the output that is being made carry the script? One on a page must; each must where outputs have frames of their own."
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not hasattr(shell, "get_parent"): return True # not in a notebook
-    if "google.colab" in sys.modules or "VSCODE_PID" in os.environ or "__vsc_ipynb_file__" in shell.user_ns: return True
+    if not hasattr(shell, "get_parent"):
+        return True  # not in a notebook
+    if (
+        "google.colab" in sys.modules
+        or "VSCODE_PID" in os.environ
+        or "__vsc_ipynb_file__" in shell.user_ns
+    ):
+        return True
     run = shell.execution_count
     cell = shell.get_parent().get("metadata", {}).get("cellId", run)
     again = _carried.setdefault("cell", cell) == cell and _carried.get("run") != run
-    if again: _carried["run"] = run
+    if again:
+        _carried["run"] = run
     return again
 
 # %% ../nbs/01_playback.ipynb #d939665d
 class Player:
     "Beats that can be heard: in a notebook, shows itself."
-    def __init__(self, beats): self.beats = named_beats(beats)
+
+    def __init__(self, beats):
+        self.beats = named_beats(beats)
 
     def html(
         self,
-        script:bool=True, # carry the script: once on a page
-    )->str: # a part of a page
+        script: bool = True,  # carry the script: once on a page
+    ) -> str:  # a part of a page
         "All beats side by side."
         figures = "".join(_figure(title, beat) for title, beat in self.beats.items())
-        return f"<script>{player_script()}</script>" * script + f'<div class="dq-players" style="display:flex;flex-wrap:wrap;gap:14px">{figures}</div>'
+        return (
+            f"<script>{player_script()}</script>" * script + '<div class="dq-players"'
+            f' style="display:flex;flex-wrap:wrap;gap:14px">{figures}</div>'
+        )
 
-    def _repr_html_(self): return self.html(script=_carries())
+    def _repr_html_(self):
+        return self.html(script=_carries())
+
 
 def player(
-    beats, # a `Beat`, or a list or dict of them
-)->Player: # shows itself in a notebook
+    beats,  # a `Beat`, or a list or dict of them
+) -> Player:  # shows itself in a notebook
     "Hear beats: play, loop, tempo, volume, metronome, and each as MIDI and WAV."
     return Player(beats)
 
 # %% ../nbs/01_playback.ipynb #8c329e99
 def player_page(
-    beats, # a `Beat`, or a list or dict of them
-    title:str="Beats", # of the page
-)->str: # a whole page, HTML, that needs nothing else
+    beats,  # a `Beat`, or a list or dict of them
+    title: str = "Beats",  # of the page
+) -> str:  # a whole page, HTML, that needs nothing else
     "A web page on which the beats can be heard."
-    style = ":root{color-scheme:light dark}body{font-family:system-ui,sans-serif;max-width:1100px;margin:auto;padding:16px}h1{font-size:20px;overflow-wrap:anywhere}"
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style></head>'
-            f'<body><h1>{escape(title)}</h1>{player(beats).html()}</body></html>')
+    style = (
+        ":root{color-scheme:light"
+        " dark}body{font-family:system-ui,sans-serif;max-width:1100px;margin:auto;padding:16px}h1{font-size:20px;overflow-wrap:anywhere}"
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width,initial-scale=1">'
+        '<link rel="icon"'
+        f' href="data:,"><title>{escape(title)}</title><style>{style}</style></head>'
+        f"<body><h1>{escape(title)}</h1>{player(beats).html()}</body></html>"
+    )

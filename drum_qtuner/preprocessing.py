@@ -20,66 +20,114 @@ from .beat import _events, _number, _pair_notes, _read_file
 from .starter import Performance, performances as starter_performances
 
 # %% ../nbs/02_preprocessing.ipynb #c4fb5ff5
-MAX_BYTES = 2_000_000 # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
-MAX_TOTAL = 100_000_000 # all files together
+MAX_BYTES = 2_000_000  # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
+MAX_TOTAL = 100_000_000  # all files together
+
 
 def _safe_name(name, where):
     "The path inside the data set, or a `ValueError` if it leads out of it."
     if name.startswith(("/", "\\")) or ":" in name or ".." in name.replace("\\", "/").split("/"):
-        raise ValueError(f"{where}: holds the path {name!r}, which leads out of the data set; nothing was read")
+        raise ValueError(
+            f"{where}: holds the path {name!r}, which leads out of the data set; nothing was read"
+        )
     return name
+
 
 def _read_zip(path):
     "All MIDI and CSV files of a zip, as {name: bytes}."
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if _safe_name(m.filename, path).endswith((".mid", ".midi", ".csv"))]
+            members = [
+                m
+                for m in archive.infolist()
+                if _safe_name(m.filename, path).endswith((".mid", ".midi", ".csv"))
+            ]
             big = [m.filename for m in members if m.file_size > MAX_BYTES]
-            if big: raise ValueError(f"{path}: {big[0]} is larger than {MAX_BYTES:,} bytes unpacked")
-            if sum(m.file_size for m in members) > MAX_TOTAL: raise ValueError(f"{path}: is larger than {MAX_TOTAL:,} bytes unpacked")
+            if big:
+                raise ValueError(f"{path}: {big[0]} is larger than {MAX_BYTES:,} bytes unpacked")
+            if sum(m.file_size for m in members) > MAX_TOTAL:
+                raise ValueError(f"{path}: is larger than {MAX_TOTAL:,} bytes unpacked")
             return {m.filename: archive.read(m) for m in members}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError, UnicodeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        UnicodeError,
+    ) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error})") from None
 
 # %% ../nbs/02_preprocessing.ipynb #1743228a
 def dataset_files(
-    path, # a folder or a zip with info.csv and MIDI files
-)->dict: # {name relative to info.csv: bytes}
+    path,  # a folder or a zip with info.csv and MIDI files
+) -> dict:  # {name relative to info.csv: bytes}
     "The files of a data set in the layout of Groove."
     path = Path(path)
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.suffix in (".mid", ".midi", ".csv") and p.is_file() and p.stat().st_size <= MAX_BYTES]
-        if sum(p.stat().st_size for p in found) > MAX_TOTAL: raise ValueError(f"{path}: its MIDI and CSV files are larger than {MAX_TOTAL:,} bytes together")
+        found = [
+            p
+            for p in path.rglob("*")
+            if p.suffix in (".mid", ".midi", ".csv")
+            and p.is_file()
+            and p.stat().st_size <= MAX_BYTES
+        ]
+        if sum(p.stat().st_size for p in found) > MAX_TOTAL:
+            raise ValueError(
+                f"{path}: its MIDI and CSV files are larger than {MAX_TOTAL:,} bytes together"
+            )
         files = {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(found)}
-    elif path.is_file(): files = _read_zip(path)
-    else: raise ValueError(f"{path}: there is no such file or folder")
-    tables = sorted((name for name in files if name.split("/")[-1] == "info.csv"), key=lambda name: name.count("/"))
-    if not tables: raise ValueError(f"{path}: holds no info.csv, so it is not a data set in the layout of Groove")
-    root = tables[0][:-len("info.csv")]
-    return {name[len(root):]: data for name, data in files.items() if name.startswith(root)}
+    elif path.is_file():
+        files = _read_zip(path)
+    else:
+        raise ValueError(f"{path}: there is no such file or folder")
+    tables = sorted(
+        (name for name in files if name.split("/")[-1] == "info.csv"),
+        key=lambda name: name.count("/"),
+    )
+    if not tables:
+        raise ValueError(
+            f"{path}: holds no info.csv, so it is not a data set in the layout of Groove"
+        )
+    root = tables[0][: -len("info.csv")]
+    return {name[len(root) :]: data for name, data in files.items() if name.startswith(root)}
 
 # %% ../nbs/02_preprocessing.ipynb #131448c9
-COLUMNS = ["drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split"]
+COLUMNS = [
+    "drummer",
+    "session",
+    "id",
+    "style",
+    "bpm",
+    "beat_type",
+    "time_signature",
+    "midi_filename",
+    "split",
+]
 SPLITS = ["train", "validation", "test"]
 
+
 def read_info(
-    data:bytes, # the file info.csv
-    where="info.csv", # what to call it in an error
-)->list[dict]: # a dict for each performance
+    data: bytes,  # the file info.csv
+    where="info.csv",  # what to call it in an error
+) -> list[dict]:  # a dict for each performance
     "The table of performances, checked for the columns that we need."
     try:
         table = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), restval="")
         rows = list(table)
-    except (UnicodeDecodeError, csv.Error) as error: raise ValueError(f"{where}: not a CSV table in UTF-8 ({error})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{where}: not a CSV table in UTF-8 ({error})") from None
     missing = [c for c in COLUMNS if not rows or c not in table.fieldnames]
-    if missing: raise ValueError(f"{where}: has no rows, or lacks the column {', '.join(missing)}")
+    if missing:
+        raise ValueError(f"{where}: has no rows, or lacks the column {', '.join(missing)}")
     return rows
 
 # %% ../nbs/02_preprocessing.ipynb #b38add7f
 def seconds(
-    track:DrumTrack, # as `read_drums` gives it
-    ticks, # whole numbers
-)->np.ndarray: # float64, same shape
+    track: DrumTrack,  # as `read_drums` gives it
+    ticks,  # whole numbers
+) -> np.ndarray:  # float64, same shape
     "The time of each tick, by the tempos in the file."
     at, microseconds = np.array(track.tempos, float).T
     rate = 60 / (60e6 / microseconds * track.ticks_per_quarter)
@@ -87,58 +135,92 @@ def seconds(
     segment = np.searchsorted(at, ticks, side="right") - 1
     return begin[segment] + (np.asarray(ticks) - at[segment]) * rate[segment]
 
+
 def read_performance(
-    info:dict, # a row of info.csv
-    data:bytes, # its MIDI file
-)->Performance: # notes in seconds, in the order in which they end
+    info: dict,  # a row of info.csv
+    data: bytes,  # its MIDI file
+) -> Performance:  # notes in seconds, in the order in which they end
     "One recorded performance; a `ValueError` names what is wrong with it."
-    try: bpm, numerator = float(info["bpm"]), int(info["time_signature"].split("-")[0])
-    except ValueError: raise ValueError(f"{info['midi_filename']}: bpm {info['bpm']!r} or time signature {info['time_signature']!r} is no number") from None
+    try:
+        bpm, numerator = float(info["bpm"]), int(info["time_signature"].split("-")[0])
+    except ValueError:
+        raise ValueError(
+            f"{info['midi_filename']}: bpm {info['bpm']!r} or time signature"
+            f" {info['time_signature']!r} is no number"
+        ) from None
     if not (10 <= bpm <= 1000 and 1 <= numerator <= 32) or info["split"] not in SPLITS:
-        raise ValueError(f"{info['midi_filename']}: bpm {bpm}, time signature {info['time_signature']} or split {info['split']!r} is out of range")
-    try: track = read_drums(data)
-    except ValueError as error: raise ValueError(f"{info['midi_filename']}: {error}") from None
+        raise ValueError(
+            f"{info['midi_filename']}: bpm {bpm}, time signature {info['time_signature']} or split"
+            f" {info['split']!r} is out of range"
+        )
+    try:
+        track = read_drums(data)
+    except ValueError as error:
+        raise ValueError(f"{info['midi_filename']}: {error}") from None
     tempos = [microseconds for _, microseconds in track.tempos]
-    if not (60_000 <= min(tempos) and max(tempos) <= 6_000_000 and tempos[0] / 1e6 / track.ticks_per_quarter <= 15 / bpm):
-        raise ValueError(f"{info['midi_filename']}: a tempo outside 10 to 1000 bpm, or ticks longer than a sixteenth")
-    notes = np.column_stack([seconds(track, track.notes[:, 0]), seconds(track, track.notes[:, 1]), track.notes[:, 2:]])
+    if not (
+        60_000 <= min(tempos)
+        and max(tempos) <= 6_000_000
+        and tempos[0] / 1e6 / track.ticks_per_quarter <= 15 / bpm
+    ):
+        raise ValueError(
+            f"{info['midi_filename']}: a tempo outside 10 to 1000 bpm, or ticks longer than a"
+            " sixteenth"
+        )
+    notes = np.column_stack(
+        [seconds(track, track.notes[:, 0]), seconds(track, track.notes[:, 1]), track.notes[:, 2:]]
+    )
     end = float(seconds(track, [track.end])[0])
-    if end > MAX_BARS * numerator * 60 / bpm: raise ValueError(f"{info['midi_filename']}: lasts {end:.0f} s, over {MAX_BARS} bars; damaged?")
+    if end > MAX_BARS * numerator * 60 / bpm:
+        raise ValueError(
+            f"{info['midi_filename']}: lasts {end:.0f} s, over {MAX_BARS} bars; damaged?"
+        )
     tempo = dict(ticks_per_quarter=track.ticks_per_quarter, microseconds=track.tempos[0][1])
     return Performance({**info, "bpm": bpm, **tempo}, notes, end)
 
 # %% ../nbs/02_preprocessing.ipynb #607e9bf6
 def _try_performance(info, data):
     "The performance, or the text of the error."
-    if data is None: return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
-    try: return read_performance(info, data)
-    except ValueError as error: return str(error)
+    if data is None:
+        return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
+    try:
+        return read_performance(info, data)
+    except ValueError as error:
+        return str(error)
+
 
 def read_performances(
-    path, # a folder or a zip in the layout of Groove
-)->tuple[list[Performance], list[str]]: # the performances, and why others were skipped
+    path,  # a folder or a zip in the layout of Groove
+) -> tuple[list[Performance], list[str]]:  # the performances, and why others were skipped
     "Every performance of a data set, each parsed once."
     from tqdm import tqdm
+
     files = dataset_files(path)
     rows = read_info(files["info.csv"], f"{path}: info.csv")
-    found = [_try_performance(row, files.get(_safe_name(row["midi_filename"], path)))
-             for row in tqdm(rows, desc="reading performances", leave=False)]
+    found = [
+        _try_performance(row, files.get(_safe_name(row["midi_filename"], path)))
+        for row in tqdm(rows, desc="reading performances", leave=False)
+    ]
     read = [p for p in found if isinstance(p, Performance)]
-    if not read: raise ValueError(f"{path}: not one of {len(rows)} performances could be read; the first: {found[0]}")
+    if not read:
+        raise ValueError(
+            f"{path}: not one of {len(rows)} performances could be read; the first: {found[0]}"
+        )
     return read, [p for p in found if isinstance(p, str)]
 
 # %% ../nbs/02_preprocessing.ipynb #3b01933d
 def in_order(
-    notes:np.ndarray, # (n, 4): start, end, pitch, velocity
-)->np.ndarray: # the same rows by end, then pitch, start, velocity
+    notes: np.ndarray,  # (n, 4): start, end, pitch, velocity
+) -> np.ndarray:  # the same rows by end, then pitch, start, velocity
     "Notes in the order in which they end: it decides between equally loud ones."
     return notes[np.lexsort(notes[:, [3, 0, 2, 1]].T)]
 
+
 def position(
-    ticks, # whole numbers, from the start of a window
-    microseconds:int, # per quarter note
-    ticks_per_quarter:int=480, # resolution
-)->np.ndarray: # float64: sixteenths from the start of the window
+    ticks,  # whole numbers, from the start of a window
+    microseconds: int,  # per quarter note
+    ticks_per_quarter: int = 480,  # resolution
+) -> np.ndarray:  # float64: sixteenths from the start of the window
     "Where ticks lie on the grid of sixteenths, to the last bit as note_seq computes it."
     tick = 60 / (60e6 / microseconds * ticks_per_quarter)
     steps_per_second = 4 * (60 / (tick * ticks_per_quarter)) / 60
@@ -146,14 +228,17 @@ def position(
 
 # %% ../nbs/02_preprocessing.ipynb #afcb2361
 def window_count(
-    performance:Performance, # in any time signature
-)->int: # one less than it has bars
+    performance: Performance,  # in any time signature
+) -> int:  # one less than it has bars
     "How many windows of two bars a performance has, hop one bar."
-    bar_seconds = 60 / performance.info["bpm"] * int(performance.info["time_signature"].split("-")[0])
+    bar_seconds = (
+        60 / performance.info["bpm"] * int(performance.info["time_signature"].split("-")[0])
+    )
     return max(0, round(performance.end / bar_seconds) - 1)
 
+
 def windows(
-    performance:Performance, # in any time signature
+    performance: Performance,  # in any time signature
 ):
     "Yield (bar, notes) for all windows of two bars, hop one bar; start and end of notes in sixteenths (TFDS, groove/2bar-midionly)."
     info, notes = performance.info, in_order(performance.notes)
@@ -172,15 +257,25 @@ def windows(
 
 # %% ../nbs/02_preprocessing.ipynb #0bd0e586
 def quantise(
-    clips:list, # for each clip its notes (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
-    class_of_pitch:dict=CLASS_OF_PITCH, # pitches that are read
-)->tuple: # classes uint8 (clips, 32), velocity uint8 (clips, 32, 9), offset float32 (clips, 32, 9)
+    clips: list,  # for each clip its notes (n, 4): start and end in sixteenths, pitch, velocity; in the order in which they end
+    class_of_pitch: dict = CLASS_OF_PITCH,  # pitches that are read
+) -> (
+    tuple
+):  # classes uint8 (clips, 32), velocity uint8 (clips, 32, 9), offset float32 (clips, 32, 9)
     "Clips on the grid of sixteenths: nearest step, loudest note (section 3.2.1)."
     classes = np.full((len(clips), 32), REST, np.uint8)
-    velocity, offset = np.zeros((len(clips), 32, len(KIT)), np.uint8), np.zeros((len(clips), 32, len(KIT)), np.float32)
-    clip, notes = np.repeat(np.arange(len(clips)), [len(notes) for notes in clips]), np.concatenate(clips)
+    velocity, offset = (
+        np.zeros((len(clips), 32, len(KIT)), np.uint8),
+        np.zeros((len(clips), 32, len(KIT)), np.float32),
+    )
+    clip, notes = (
+        np.repeat(np.arange(len(clips)), [len(notes) for notes in clips]),
+        np.concatenate(clips),
+    )
     drum_of_pitch = np.array([class_of_pitch.get(pitch, REST) for pitch in range(128)])
-    order = np.argsort(-notes[:, 3], kind="stable")[::-1] # the loudest, and among them the first to end, comes last
+    order = np.argsort(-notes[:, 3], kind="stable")[
+        ::-1
+    ]  # the loudest, and among them the first to end, comes last
     order = order[drum_of_pitch[notes[order, 2].astype(int)] < REST]
     clip, notes, drum = clip[order], notes[order], drum_of_pitch[notes[order, 2].astype(int)]
     step = np.clip(np.floor(notes[:, 0] + 0.5), 0, 31).astype(int)
@@ -191,17 +286,19 @@ def quantise(
 
 # %% ../nbs/02_preprocessing.ipynb #cdb258ff
 def why_not(
-    info:dict, # of the performance
-    notes:np.ndarray, # the notes of one window, as `windows` gives them
-)->str: # the reason, or "" for a clip that the paper keeps
+    info: dict,  # of the performance
+    notes: np.ndarray,  # the notes of one window, as `windows` gives them
+) -> str:  # the reason, or "" for a clip that the paper keeps
     "Why the paper does not use a window of two bars."
-    if info["time_signature"] != "4-4": return "not in 4/4"
-    if not len(notes): return "empty"
+    if info["time_signature"] != "4-4":
+        return "not in 4/4"
+    if not len(notes):
+        return "empty"
     return "" if np.floor(notes[:, 0].max() + 0.5) >= 16 else "second bar empty"
 
 # %% ../nbs/02_preprocessing.ipynb #c29805d7
 def windows_by_step(
-    performance:Performance, # in 4/4
+    performance: Performance,  # in 4/4
 ):
     "Yield (bar, notes) like `windows`, but with the notes chosen by their step in the whole performance."
     per_second = performance.info["bpm"] / 15
@@ -214,117 +311,187 @@ def windows_by_step(
 @dataclass(frozen=True, repr=False)
 class Clips:
     "Two-bar clips in 4/4: arrays, a table with a row for each clip, and where they come from."
-    classes:np.ndarray # uint8 (N, 32): the paper's view, 0..8 and 9 for a rest
-    velocity:np.ndarray # uint8 (N, 32, 9)
-    offset:np.ndarray # float32 (N, 32, 9): microtiming in steps
-    info:pd.DataFrame # N rows: split, style, bpm, beat_type, drummer, session, id (the performance), bar
-    source:str="" # what the clips were made from
-    left_out:dict=None # why windows did not become clips: {reason: how many}
 
-    def __len__(self): return len(self.classes)
-    def __repr__(self): return f"Clips({len(self):,} clips of {self.info['id'].nunique():,} performances; {self.source})"
+    classes: np.ndarray  # uint8 (N, 32): the paper's view, 0..8 and 9 for a rest
+    velocity: np.ndarray  # uint8 (N, 32, 9)
+    offset: np.ndarray  # float32 (N, 32, 9): microtiming in steps
+    info: (
+        pd.DataFrame
+    )  # N rows: split, style, bpm, beat_type, drummer, session, id (the performance), bar
+    source: str = ""  # what the clips were made from
+    left_out: dict = None  # why windows did not become clips: {reason: how many}
+
+    def __len__(self):
+        return len(self.classes)
+
+    def __repr__(self):
+        return (
+            f"Clips({len(self):,} clips of {self.info['id'].nunique():,} performances;"
+            f" {self.source})"
+        )
 
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer)):
-            return Beat(self.velocity[index], self.offset[index], float(self.info["bpm"].iloc[index]))
-        index = index if isinstance(index, slice) else np.asarray(index, None if len(index) else int)
-        return Clips(self.classes[index], self.velocity[index], self.offset[index],
-                     self.info.iloc[index].reset_index(drop=True), self.source, self.left_out)
+            return Beat(
+                self.velocity[index], self.offset[index], float(self.info["bpm"].iloc[index])
+            )
+        index = (
+            index if isinstance(index, slice) else np.asarray(index, None if len(index) else int)
+        )
+        return Clips(
+            self.classes[index],
+            self.velocity[index],
+            self.offset[index],
+            self.info.iloc[index].reset_index(drop=True),
+            self.source,
+            self.left_out,
+        )
 
 # %% ../nbs/02_preprocessing.ipynb #9f5c25cc
 _INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
 
+
 def collect(
-    items, # of (info, bar, notes of the paper's window, notes for the clip)
-)->Clips: # ordered by performance and bar
+    items,  # of (info, bar, notes of the paper's window, notes for the clip)
+) -> Clips:  # ordered by performance and bar
     "The clips that the paper's rules keep, and a count of the others."
     clips, table, left_out = [], [], {}
     for info, bar, notes, clip_notes in items:
         reason = why_not(info, notes)
-        if reason: left_out[reason] = left_out.get(reason, 0) + 1; continue
+        if reason:
+            left_out[reason] = left_out.get(reason, 0) + 1
+            continue
         clips.append(clip_notes)
         table.append([*(info[column] for column in _INFO), bar, len(notes)])
-    if not clips: raise ValueError(f"not one clip of two bars in 4/4 (left out: {left_out or 'nothing'})")
+    if not clips:
+        raise ValueError(f"not one clip of two bars in 4/4 (left out: {left_out or 'nothing'})")
     table = pd.DataFrame(table, columns=[*_INFO, "bar", "notes"]).sort_values(["id", "bar"])
     unknown = int((~np.isin(np.concatenate(clips)[:, 2], list(CLASS_OF_PITCH))).sum())
-    if unknown: left_out["(notes) of pitches that are not on the kit"] = unknown
-    return Clips(*quantise([clips[i] for i in table.index]), table.reset_index(drop=True), "", left_out)
+    if unknown:
+        left_out["(notes) of pitches that are not on the kit"] = unknown
+    return Clips(
+        *quantise([clips[i] for i in table.index]), table.reset_index(drop=True), "", left_out
+    )
+
 
 def cut(
-    performances:list, # of `Performance`
-    grid:str="paper", # "paper": as TFDS and the paper; "performance": repairs the first step
-)->Clips: # of all splits
+    performances: list,  # of `Performance`
+    grid: str = "paper",  # "paper": as TFDS and the paper; "performance": repairs the first step
+) -> Clips:  # of all splits
     "All two-bar clips of some performances."
-    if grid not in ("paper", "performance"): raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
+    if grid not in ("paper", "performance"):
+        raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
+
     def pairs(performance):
         "Each window twice: as the paper cuts it, which decides whether it is kept, and as it shall be kept."
-        if grid == "paper": return ((bar, notes, notes) for bar, notes in windows(performance))
-        return ((bar, notes, kept) for (bar, notes), (_, kept) in zip(windows(performance), windows_by_step(performance)))
+        if grid == "paper":
+            return ((bar, notes, notes) for bar, notes in windows(performance))
+        return (
+            (bar, notes, kept)
+            for (bar, notes), (_, kept) in zip(windows(performance), windows_by_step(performance))
+        )
+
     return collect((p.info, *window) for p in performances for window in pairs(p))
 
 # %% ../nbs/02_preprocessing.ipynb #cd7b7a6b
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"
 GROOVE_SHA256 = "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e"
 
-def data_folder()->Path: # DRUM_QTUNER_CACHE, or the user's cache folder
+
+def data_folder() -> Path:  # DRUM_QTUNER_CACHE, or the user's cache folder
     "Where downloads and cut clips are kept."
     import pooch
+
     return Path(os.environ.get("DRUM_QTUNER_CACHE") or pooch.os_cache("drum_qtuner"))
 
+
 @functools.cache
-def download()->Path: # the archive on disk
+def download() -> Path:  # the archive on disk
     "The official Groove archive (3 MB), downloaded once and checked; a `ValueError` says why it cannot be had."
     import pooch
+
     pooch.get_logger().setLevel("ERROR")
     try:
-        return Path(pooch.retrieve(GROOVE_URL, f"sha256:{GROOVE_SHA256}", "groove-v1.0.0-midionly.zip", data_folder(),
-                                   downloader=pooch.HTTPDownloader(timeout=10)))
-    except Exception as error: # no network, a proxy's login page, a full disk
-        raise ValueError(f"the official archive could not be downloaded ({type(error).__name__})") from None
+        return Path(
+            pooch.retrieve(
+                GROOVE_URL,
+                f"sha256:{GROOVE_SHA256}",
+                "groove-v1.0.0-midionly.zip",
+                data_folder(),
+                downloader=pooch.HTTPDownloader(timeout=10),
+            )
+        )
+    except Exception as error:  # no network, a proxy's login page, a full disk
+        raise ValueError(
+            f"the official archive could not be downloaded ({type(error).__name__})"
+        ) from None
 
 # %% ../nbs/02_preprocessing.ipynb #2c5ccb81
 def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try: import tensorflow, tensorflow_datasets
+    try:
+        import tensorflow, tensorflow_datasets
     except ImportError as error:
-        raise ValueError(f"the source 'tfds' needs TensorFlow Datasets: pip install 'drum_qtuner[tfds]' ({error})") from None
+        raise ValueError(
+            "the source 'tfds' needs TensorFlow Datasets: pip install 'drum_qtuner[tfds]'"
+            f" ({error})"
+        ) from None
     tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow_datasets
 
+
 def tfds_builder(
-    archive, # a zip in the layout of Groove
-    data_dir=None, # where TFDS keeps what it prepares; none: in `data_folder()`
-): # a prepared `tfds.core.DatasetBuilder`
+    archive,  # a zip in the layout of Groove
+    data_dir=None,  # where TFDS keeps what it prepares; none: in `data_folder()`
+):  # a prepared `tfds.core.DatasetBuilder`
     "TFDS's builder of groove/2bar-midionly."
     tfds = _import_tfds()
     from tensorflow_datasets.core.download.checksums import compute_url_info
-    read_info(dataset_files(archive)["info.csv"], f"{archive}: info.csv") # our errors are clearer than TFDS's
+
+    read_info(
+        dataset_files(archive)["info.csv"], f"{archive}: info.csv"
+    )  # our errors are clearer than TFDS's
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(archive, Path(folder) / "groove.zip"))
         info = compute_url_info(copy)
-        root = Path(data_dir or data_folder() / "tfds") / f"groove-{info.checksum[:16]}" # TFDS would reuse another archive's
+        root = (
+            Path(data_dir or data_folder() / "tfds") / f"groove-{info.checksum[:16]}"
+        )  # TFDS would reuse another archive's
         builder = tfds.builder("groove/2bar-midionly", data_dir=root)
         config = tfds.download.DownloadConfig(manual_dir=copy.parent, try_download_gcs=False)
         with mock.patch.dict(builder.url_infos, {GROOVE_URL: info}):
-            builder.download_and_prepare(download_dir=Path(folder) / "downloads", download_config=config)
+            builder.download_and_prepare(
+                download_dir=Path(folder) / "downloads", download_config=config
+            )
     return builder
 
 # %% ../nbs/02_preprocessing.ipynb #2e227609
 def tfds_windows(
-    builder, # as `tfds_builder` gives it
+    builder,  # as `tfds_builder` gives it
 ):
     "Yield (info, bar, notes, notes) for every example that TFDS holds; notes as `windows` gives them."
     tfds, features = _import_tfds(), builder.info.features
     for split in builder.info.splits:
         for example in tfds.as_numpy(builder.as_dataset(split=split)):
             name = lambda feature, value: feature.int2str(int(value))
-            performance, *bars = example["id"].decode().split(":") # a/b/7:000:001:002 is bar 2 of performance a/b/7
-            style = [name(features["style"]["primary"], example["style"]["primary"]), example["style"]["secondary"].decode()]
-            info = dict(split=split, style="/".join(filter(None, style)), bpm=float(example["bpm"]), id=performance,
-                        beat_type=name(features["type"], example["type"]), drummer=name(features["drummer"], example["drummer"]),
-                        session=performance.rsplit("/", 1)[0],
-                        time_signature=name(features["time_signature"], example["time_signature"]))
+            performance, *bars = (
+                example["id"].decode().split(":")
+            )  # a/b/7:000:001:002 is bar 2 of performance a/b/7
+            style = [
+                name(features["style"]["primary"], example["style"]["primary"]),
+                example["style"]["secondary"].decode(),
+            ]
+            info = dict(
+                split=split,
+                style="/".join(filter(None, style)),
+                bpm=float(example["bpm"]),
+                id=performance,
+                beat_type=name(features["type"], example["type"]),
+                drummer=name(features["drummer"], example["drummer"]),
+                session=performance.rsplit("/", 1)[0],
+                time_signature=name(features["time_signature"], example["time_signature"]),
+            )
             track = read_drums(bytes(example["midi"]), silent_is_fine=True)
             ticks = in_order(track.notes)
             steps = position(ticks[:, :2], track.tempos[0][1], track.ticks_per_quarter)
@@ -332,87 +499,162 @@ def tfds_windows(
             yield info, int(bars[-1]), notes, notes
 
 # %% ../nbs/02_preprocessing.ipynb #48b0d6dd
-_RULES = [read_drums, _pair_notes, _events, _number, _read_file, dataset_files, read_info, seconds, read_performance, in_order, position, window_count, windows, quantise, why_not, windows_by_step, tfds_windows, collect, cut]
+_RULES = [
+    read_drums,
+    _pair_notes,
+    _events,
+    _number,
+    _read_file,
+    dataset_files,
+    read_info,
+    seconds,
+    read_performance,
+    in_order,
+    position,
+    window_count,
+    windows,
+    quantise,
+    why_not,
+    windows_by_step,
+    tfds_windows,
+    collect,
+    cut,
+]
+
 
 def _fingerprint(source, grid):
     "Changes when the source, the grid or the code of the rules changes."
     state = hashlib.sha256(repr((grid, CLASS_OF_PITCH)).encode())
-    if source == "starter": state.update(inspect.getsource(inspect.getmodule(starter_performances)).encode())
+    if source == "starter":
+        state.update(inspect.getsource(inspect.getmodule(starter_performances)).encode())
     elif Path(source).is_file():
-        with open(source, "rb") as file: state.update(hashlib.file_digest(file, "sha256").digest())
+        with open(source, "rb") as file:
+            state.update(hashlib.file_digest(file, "sha256").digest())
     else:
-        for name, data in dataset_files(source).items(): state.update(name.encode() + hashlib.sha256(data).digest())
-    for rule in _RULES: state.update(inspect.getsource(rule).strip().encode())
+        for name, data in dataset_files(source).items():
+            state.update(name.encode() + hashlib.sha256(data).digest())
+    for rule in _RULES:
+        state.update(inspect.getsource(rule).strip().encode())
     return state.hexdigest()[:24]
+
 
 def _save_clips(clips, path):
     "Keep clips as arrays, without pickle; the table becomes one array a column."
     columns = {f"info_{name}": np.array(clips.info[name].tolist()) for name in clips.info}
     reasons = np.array(list(clips.left_out.items()), str).reshape(-1, 2)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, classes=clips.classes, velocity=clips.velocity, offset=clips.offset, left_out=reasons, **columns)
+    np.savez_compressed(
+        buffer,
+        classes=clips.classes,
+        velocity=clips.velocity,
+        offset=clips.offset,
+        left_out=reasons,
+        **columns,
+    )
     write_file(path, buffer.getvalue())
+
 
 def _load_saved(path):
     with np.load(path, allow_pickle=False) as saved:
         info = pd.DataFrame({name: saved[f"info_{name}"] for name in [*_INFO, "bar", "notes"]})
-        return Clips(saved["classes"], saved["velocity"], saved["offset"], info, "", {r: int(n) for r, n in saved["left_out"]})
+        return Clips(
+            saved["classes"],
+            saved["velocity"],
+            saved["offset"],
+            info,
+            "",
+            {r: int(n) for r, n in saved["left_out"]},
+        )
 
 # %% ../nbs/02_preprocessing.ipynb #34d21b64
 def _find_source(source):
     "(path, 'starter' or 'tfds'; what to call it)."
     groove = os.environ.get("DRUM_QTUNER_GROOVE")
     if source == "auto" and groove:
-        if not Path(groove).exists(): raise ValueError(f"{groove}: the environment variable DRUM_QTUNER_GROOVE names it, but it is not there")
+        if not Path(groove).exists():
+            raise ValueError(
+                f"{groove}: the environment variable DRUM_QTUNER_GROOVE names it, but it is not"
+                " there"
+            )
         return groove, f"DRUM_QTUNER_GROOVE ({Path(groove).name})"
-    if source == "tfds": return "tfds", f"TensorFlow Datasets, from {Path(groove).name if groove else 'the official Groove archive'}"
+    if source == "tfds":
+        return (
+            "tfds",
+            (
+                "TensorFlow Datasets, from"
+                f" {Path(groove).name if groove else 'the official Groove archive'}"
+            ),
+        )
     if source in ("auto", "download"):
-        try: return download(), "the official Groove archive"
+        try:
+            return download(), "the official Groove archive"
         except ValueError as error:
-            if source == "download": raise
+            if source == "download":
+                raise
             return "starter", f"the starter corpus, because {error}"
     return (source, "the starter corpus") if source == "starter" else (source, Path(source).name)
 
+
 def load_clips(
-    source="auto", # "auto", "starter", "download", "tfds", or the path of a folder or zip
-    split:str="train", # "train", "validation", "test" or "all"
-    grid:str="paper", # "paper" or "performance", see `cut`
-    verbose:bool=True, # say where the clips come from
-)->Clips: # two-bar clips in 4/4
+    source="auto",  # "auto", "starter", "download", "tfds", or the path of a folder or zip
+    split: str = "train",  # "train", "validation", "test" or "all"
+    grid: str = "paper",  # "paper" or "performance", see `cut`
+    verbose: bool = True,  # say where the clips come from
+) -> Clips:  # two-bar clips in 4/4
     "The clips of a data set; the second time from a cache."
-    if split not in (*SPLITS, "all"): raise ValueError(f"split must be one of {', '.join(SPLITS)}, all; not {split!r}")
-    if grid not in ("paper", "performance"): raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
-    if not isinstance(source, (str, os.PathLike)): raise ValueError(f"source must be a name or a path, not {source!r}")
+    if split not in (*SPLITS, "all"):
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, all; not {split!r}")
+    if grid not in ("paper", "performance"):
+        raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(f"source must be a name or a path, not {source!r}")
     found, name = _find_source(source)
     clips = _load_all(found, grid)
     clips = Clips(clips.classes, clips.velocity, clips.offset, clips.info, name, clips.left_out)
-    if verbose: print(f"{len(clips):,} clips in all splits, from {name}; left out: " + (", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"))
+    if verbose:
+        print(
+            f"{len(clips):,} clips in all splits, from {name}; left out: "
+            + (", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing")
+        )
     return clips if split == "all" else clips[clips.info["split"] == split]
 
 # %% ../nbs/02_preprocessing.ipynb #d6d161fe
 def _make_clips(found, source, grid):
     "Cut all clips of a source afresh."
-    if found == "tfds": return collect(tfds_windows(tfds_builder(source)))
-    performances, skipped = (starter_performances(), []) if found == "starter" else read_performances(source)
+    if found == "tfds":
+        return collect(tfds_windows(tfds_builder(source)))
+    performances, skipped = (
+        (starter_performances(), []) if found == "starter" else read_performances(source)
+    )
     clips = cut(performances, grid)
     if skipped:
         print(f"skipped {len(skipped)} performances, the first: {skipped[0]}")
         clips.left_out["(performances) skipped"] = len(skipped)
     return clips
 
+
 def _load_all(found, grid):
     "All clips of a source, from the cache if they are there."
     source = found
     if found == "tfds":
-        if grid != "paper": raise ValueError("TFDS has cut its windows already; grid='performance' needs another source")
+        if grid != "paper":
+            raise ValueError(
+                "TFDS has cut its windows already; grid='performance' needs another source"
+            )
         source = Path(os.environ.get("DRUM_QTUNER_GROOVE") or download())
-        if not source.is_file(): raise ValueError(f"{source}: TFDS reads a zip archive, and this is none")
-    elif found != "starter" and not Path(found).exists(): raise ValueError(f"{found}: there is no such file or folder")
+        if not source.is_file():
+            raise ValueError(f"{source}: TFDS reads a zip archive, and this is none")
+    elif found != "starter" and not Path(found).exists():
+        raise ValueError(f"{found}: there is no such file or folder")
     path = data_folder() / f"clips-{_fingerprint(source, 'tfds' if found == 'tfds' else grid)}.npz"
     if path.exists():
-        try: return _load_saved(path)
-        except Exception: print("the cached clips are damaged; cutting them again")
+        try:
+            return _load_saved(path)
+        except Exception:
+            print("the cached clips are damaged; cutting them again")
     clips = _make_clips(found, source, grid)
-    try: _save_clips(clips, path)
-    except OSError as error: print(f"the clips could not be kept for next time ({error.strerror})")
+    try:
+        _save_clips(clips, path)
+    except OSError as error:
+        print(f"the clips could not be kept for next time ({error.strerror})")
     return clips

@@ -14,8 +14,8 @@ import numpy as np
 from .beat import Beat, KIT, TICKS_PER_STEP, write_file
 
 # %% ../nbs/00a_sound.ipynb #5d821086
-RATE = 44_100 # samples a second
-FALL = np.log(1000) # 60 dB, as a natural logarithm
+RATE = 44_100  # samples a second
+FALL = np.log(1000)  # 60 dB, as a natural logarithm
 
 # %% ../nbs/00a_sound.ipynb #4c8b4a26
 def tone(samples, rate, hz, sweep, **_):
@@ -26,14 +26,15 @@ def tone(samples, rate, hz, sweep, **_):
 
 # %% ../nbs/00a_sound.ipynb #1178f5d9
 def white_noise(
-    samples:int, # how many
-    seed:int, # same seed, same noise
-)->np.ndarray: # float64 in [-1, 1)
+    samples: int,  # how many
+    seed: int,  # same seed, same noise
+) -> np.ndarray:  # float64 in [-1, 1)
     "Noise that every language can repeat: mulberry32 of the sample's number."
     x = np.arange(1, samples + 1, dtype=np.uint32) * np.uint32(0x6D2B79F5) + np.uint32(seed)
     y = (x ^ (x >> 15)) * (x | 1)
     y ^= y + (y ^ (y >> 7)) * (y | 61)
     return (y ^ (y >> 14)) / 2**31 - 1
+
 
 def noise(samples, rate, seed, **_):
     "A layer of white noise."
@@ -41,41 +42,50 @@ def noise(samples, rate, seed, **_):
 
 # %% ../nbs/00a_sound.ipynb #0e207f37
 def biquad(
-    kind:str, # "lowpass", "highpass" or "bandpass"
-    hz:float, # corner or centre
-    q:float=.7, # resonance; 0.7 has none
-    rate:int=RATE, # samples a second
-)->tuple: # numerator (3,), denominator (3,), as scipy.signal.lfilter takes them
+    kind: str,  # "lowpass", "highpass" or "bandpass"
+    hz: float,  # corner or centre
+    q: float = 0.7,  # resonance; 0.7 has none
+    rate: int = RATE,  # samples a second
+) -> tuple:  # numerator (3,), denominator (3,), as scipy.signal.lfilter takes them
     "The second-order filters of Bristow-Johnson's Audio EQ Cookbook."
-    w = 2 * np.pi * min(hz, .45 * rate) / rate
+    w = 2 * np.pi * min(hz, 0.45 * rate) / rate
     cos, alpha = np.cos(w), np.sin(w) / (2 * q)
-    numerator = dict(lowpass=[(1 - cos) / 2, 1 - cos, (1 - cos) / 2],
-                     highpass=[(1 + cos) / 2, -1 - cos, (1 + cos) / 2],
-                     bandpass=[alpha, 0, -alpha])[kind]
-    return np.array(numerator) / (1 + alpha), np.array([1 + alpha, -2 * cos, 1 - alpha]) / (1 + alpha)
+    numerator = dict(
+        lowpass=[(1 - cos) / 2, 1 - cos, (1 - cos) / 2],
+        highpass=[(1 + cos) / 2, -1 - cos, (1 + cos) / 2],
+        bandpass=[alpha, 0, -alpha],
+    )[kind]
+    return np.array(numerator) / (1 + alpha), np.array([1 + alpha, -2 * cos, 1 - alpha]) / (
+        1 + alpha
+    )
 
 # %% ../nbs/00a_sound.ipynb #1f3fa167
 def squares(samples, rate, hz, **_):
     "Square waves, one for each pitch in `hz`."
     n = np.arange(samples)
-    return sum(np.where(n * f / rate % 1 < .5, 1., -1.) for f in hz) / len(hz)
+    return sum(np.where(n * f / rate % 1 < 0.5, 1.0, -1.0) for f in hz) / len(hz)
+
 
 def modes(samples, rate, hz, count, ring, seed, **_):
     "`count` resonators from hz[0] to hz[1], rung by one blow, 60 dB down after ring[0] to ring[1] seconds."
     from scipy.signal import lfilter
+
     random, out, blow = white_noise(2 * count, seed), np.zeros(samples), np.zeros(samples)
     for k in range(count):
         place = (k + (random[2 * k] + 1) / 2) / count
-        f, seconds = hz[0] * (hz[1] / hz[0])**place, ring[0] * (ring[1] / ring[0])**place
-        if f > .45 * rate: continue
+        f, seconds = hz[0] * (hz[1] / hz[0]) ** place, ring[0] * (ring[1] / ring[0]) ** place
+        if f > 0.45 * rate:
+            continue
         w, r = 2 * np.pi * f / rate, np.exp(-FALL / (seconds * rate))
         blow[0] = random[2 * k + 1] * np.sin(w)
         out += lfilter([1], [1, -2 * r * np.cos(w), r * r], blow)
     return out / np.sqrt(count)
 
+
 SOURCES = dict(tone=tone, noise=noise, squares=squares, modes=modes)
 
 # %% ../nbs/00a_sound.ipynb #feb1a55a
+# fmt: off
 BASS = dict(level=1.3, length=.5, layers=[
     dict(source="tone", level=1, touch=1.3, attack=.001, decay=.46, hz=[49], sweep=[5, .018]), # the skin
     dict(source="tone", level=.35, touch=1.8, decay=.09, hz=[98, 155], sweep=[2.5, .012]), # the shell
@@ -94,8 +104,10 @@ def tom(hz, decay, level):
         dict(source="tone", level=1, touch=1.4, attack=.001, decay=decay, hz=[hz], sweep=[1.5, .035]),
         dict(source="tone", level=.45, touch=1.7, decay=decay / 3, hz=[1.594 * hz, 2.136 * hz], sweep=[1.5, .035]),
         dict(source="noise", level=.9, touch=2.4, decay=.07, seed=4, filters=[["bandpass", 2000, .4]])])
+# fmt: on
 
 # %% ../nbs/00a_sound.ipynb #69186023
+# fmt: off
 def hat(decay, level):
     "Six squares and noise with the lows cut off; open and closed differ in `decay` alone."
     return dict(level=level, length=1.15 * decay, layers=[
@@ -119,24 +131,30 @@ RIDE = dict(level=.28, length=1.9, layers=[
     dict(source="noise", level=.6, touch=2.4, decay=.025, seed=13, filters=[["highpass", 4000]])]) # the stick
 
 SOUNDS = [BASS, SNARE, tom(168, .65, .78), tom(122, .8, .9), tom(90, .95, 1.05), hat(1.15, .3), hat(.17, .5), CRASH, RIDE]
+# fmt: on
 
 # %% ../nbs/00a_sound.ipynb #fcc3f66f
-FADE = 0.02 # seconds in which every sound fades to nothing at its end
+FADE = 0.02  # seconds in which every sound fades to nothing at its end
+
 
 @cache
 def layers(
-    drum:int, # 0..8, as in `KIT`
-    rate:int=RATE, # samples a second
-)->np.ndarray: # float32 (layers, samples)
+    drum: int,  # 0..8, as in `KIT`
+    rate: int = RATE,  # samples a second
+) -> np.ndarray:  # float32 (layers, samples)
     "What one drum is mixed from, at full velocity."
     from scipy.signal import lfilter
+
     sound, rows = SOUNDS[drum], []
     t = np.arange(round(sound["length"] * rate)) / rate
     for layer in sound["layers"]:
         wave = SOURCES[layer["source"]](len(t), rate, **layer)
-        for filter in layer.get("filters", []): wave = lfilter(*biquad(*filter, rate=rate), wave)
-        if "attack" in layer: wave = wave * np.minimum(t / layer["attack"], 1)
-        if "decay" in layer: wave = wave * np.exp(-FALL * t / layer["decay"])
+        for filter in layer.get("filters", []):
+            wave = lfilter(*biquad(*filter, rate=rate), wave)
+        if "attack" in layer:
+            wave = wave * np.minimum(t / layer["attack"], 1)
+        if "decay" in layer:
+            wave = wave * np.exp(-FALL * t / layer["decay"])
         rows.append(layer["level"] * wave)
     rows = np.array(rows) * np.minimum((sound["length"] - t) / FADE, 1)
     return (rows * (sound["level"] / np.abs(rows.sum(0)).max())).astype(np.float32)
@@ -144,118 +162,155 @@ def layers(
 # %% ../nbs/00a_sound.ipynb #50a1380e
 @lru_cache(256)
 def strike(
-    drum:int, # 0..8, as in `KIT`
-    velocity:int=127, # how hard, 1..127
-    rate:int=RATE, # samples a second, 22,050 to 192,000
-)->np.ndarray: # float32 (samples,), mono, read-only
+    drum: int,  # 0..8, as in `KIT`
+    velocity: int = 127,  # how hard, 1..127
+    rate: int = RATE,  # samples a second, 22,050 to 192,000
+) -> np.ndarray:  # float32 (samples,), mono, read-only
     "One stroke; a harder one is louder and brighter."
     if drum not in range(len(KIT)) or velocity not in range(1, 128):
-        raise ValueError(f"there is no stroke of velocity {velocity!r} on drum {drum!r}: drums are 0 to 8, velocities 1 to 127")
-    if rate not in range(22_050, 192_001): raise ValueError(f"the rate must be 22,050 to 192,000 samples a second, not {rate!r}")
-    gains = [(velocity / 127)**layer["touch"] for layer in SOUNDS[drum]["layers"]]
+        raise ValueError(
+            f"there is no stroke of velocity {velocity!r} on drum {drum!r}: drums are 0 to 8,"
+            " velocities 1 to 127"
+        )
+    if rate not in range(22_050, 192_001):
+        raise ValueError(f"the rate must be 22,050 to 192,000 samples a second, not {rate!r}")
+    gains = [(velocity / 127) ** layer["touch"] for layer in SOUNDS[drum]["layers"]]
     wave = sum(gain * row for gain, row in zip(gains, layers(drum, rate))).astype(np.float32)
     wave.flags.writeable = False
     return wave
 
 # %% ../nbs/00a_sound.ipynb #d410a3c8
 def beat_data(
-    beat:Beat, # any beat
-    title:str="", # what it is called
-)->dict: # title, steps, bpm, notes [[step, drum, velocity, offset in 1/960 step], ...]
+    beat: Beat,  # any beat
+    title: str = "",  # what it is called
+) -> dict:  # title, steps, bpm, notes [[step, drum, velocity, offset in 1/960 step], ...]
     "The beat as plain numbers, ready for JSON."
     steps, drums = np.nonzero(beat.velocity)
     ticks = np.round(beat.offset[steps, drums].astype(float) * TICKS_PER_STEP).astype(int)
     notes = np.stack([steps, drums, beat.velocity[steps, drums], ticks], 1).tolist()
     return dict(title=str(title), steps=int(beat.steps), bpm=beat.bpm, notes=notes)
 
+
 def _sample(ticks, bpm, rate):
     "The sample nearest to a time in 1/960 step."
-    return int(np.floor(ticks * 15 * rate / (TICKS_PER_STEP * bpm) + .5))
+    return int(np.floor(ticks * 15 * rate / (TICKS_PER_STEP * bpm) + 0.5))
+
 
 def _strokes(beats, rate):
     "([(sample, drum, velocity), ...] in order of time, samples in all) of beats one after another."
     strokes, start = [], 0
     for beat in beats:
-        strokes += [(start + _sample(step * TICKS_PER_STEP + offset, beat.bpm, rate), drum, velocity)
-                    for step, drum, velocity, offset in beat_data(beat)["notes"]]
+        strokes += [
+            (start + _sample(step * TICKS_PER_STEP + offset, beat.bpm, rate), drum, velocity)
+            for step, drum, velocity, offset in beat_data(beat)["notes"]
+        ]
         start += _sample(beat.steps * TICKS_PER_STEP, beat.bpm, rate)
     return sorted(strokes), start
 
 # %% ../nbs/00a_sound.ipynb #eb31cc7a
-CHOKE = 0.005 # seconds in which a closed hi-hat silences an open one
+CHOKE = 0.005  # seconds in which a closed hi-hat silences an open one
+
 
 def _choke(wave, at, closed, ring, rate):
     "An open hi-hat struck at sample `at`, silenced by the next of the strokes `closed`, in a ring of that many samples or in none."
-    after = min((closed - at - 1) % ring + 1 if ring else closed[closed > at] - at, default=len(wave))
-    if after >= len(wave): return wave
+    after = min(
+        (closed - at - 1) % ring + 1 if ring else closed[closed > at] - at, default=len(wave)
+    )
+    if after >= len(wave):
+        return wave
     fade = 1 - np.arange(len(wave) - after) / (CHOKE * rate)
     return np.append(wave[:after], wave[after:] * np.maximum(fade, 0))
+
 
 def _add(mix, at, wave):
     "Add `wave` to the ring `mix`, beginning at `at`."
     at %= len(mix)
     while len(wave):
-        part = wave[:len(mix) - at]
-        mix[at:at + len(part)] += part
-        wave, at = wave[len(part):], 0
+        part = wave[: len(mix) - at]
+        mix[at : at + len(part)] += part
+        wave, at = wave[len(part) :], 0
 
 # %% ../nbs/00a_sound.ipynb #2cbbbfba
 def render(
-    beats, # a `Beat`, or several that follow one another
-    loops:int=1, # how often they are played
-    loop:bool=False, # what rings over the end goes on at the beginning, so that the array can be repeated
-    rate:int=RATE, # samples a second, 22,050 to 192,000
-    soundfont=None, # path of an .sf2 file, to be played through FluidSynth instead of our kit
-)->np.ndarray: # float32 (samples,) in (-1, 1), mono
+    beats,  # a `Beat`, or several that follow one another
+    loops: int = 1,  # how often they are played
+    loop: bool = False,  # what rings over the end goes on at the beginning, so that the array can be repeated
+    rate: int = RATE,  # samples a second, 22,050 to 192,000
+    soundfont=None,  # path of an .sf2 file, to be played through FluidSynth instead of our kit
+) -> np.ndarray:  # float32 (samples,) in (-1, 1), mono
     "Play beats into an array; without `loop` the last stroke rings out, and an early first one moves all by as much."
     beats = [beats] if isinstance(beats, Beat) else list(beats)
-    if not beats or not all(isinstance(beat, Beat) for beat in beats): raise ValueError("render takes a Beat, or a list of them with at least one")
-    if not (isinstance(loops, int) and loops >= 1): raise ValueError(f"loops must be a whole number from 1, not {loops!r}")
-    sound = partial(strike, rate=rate) if soundfont is None else partial(soundfont_strike, soundfont=str(soundfont), rate=rate)
+    if not beats or not all(isinstance(beat, Beat) for beat in beats):
+        raise ValueError("render takes a Beat, or a list of them with at least one")
+    if not (isinstance(loops, int) and loops >= 1):
+        raise ValueError(f"loops must be a whole number from 1, not {loops!r}")
+    sound = (
+        partial(strike, rate=rate)
+        if soundfont is None
+        else partial(soundfont_strike, soundfont=str(soundfont), rate=rate)
+    )
     strokes, length = _strokes(beats * loops, rate)
     waves = [sound(drum, velocity) for _, drum, velocity in strokes]
     closed = np.array([at for at, drum, _ in strokes if drum == 6])
     early = 0 if loop else max(0, -min([at for at, *_ in strokes], default=0))
-    mix = np.zeros(early + (length if loop else max([length, *(at + len(wave) for (at, *_), wave in zip(strokes, waves))])))
+    mix = np.zeros(
+        early
+        + (
+            length
+            if loop
+            else max([length, *(at + len(wave) for (at, *_), wave in zip(strokes, waves))])
+        )
+    )
     for (at, drum, _), wave in zip(strokes, waves):
-        if drum == 5: wave = _choke(wave, at, closed, length if loop else None, rate)
+        if drum == 5:
+            wave = _choke(wave, at, closed, length if loop else None, rate)
         _add(mix, early + at, wave)
     return np.tanh(mix).astype(np.float32)
 
 # %% ../nbs/00a_sound.ipynb #8d3c1434
 def wav(
-    beat:Beat, # any beat
-    path=None, # a file to write as well
-    **options, # as for `render`
-)->bytes: # a WAV file, 16 bit, mono
+    beat: Beat,  # any beat
+    path=None,  # a file to write as well
+    **options,  # as for `render`
+) -> bytes:  # a WAV file, 16 bit, mono
     "The beat as a sound file."
     from scipy.io import wavfile
+
     file = io.BytesIO()
-    wavfile.write(file, options.get("rate", RATE), np.round(render(beat, **options) * 32767).astype(np.int16))
-    if path is not None: write_file(path, file.getvalue())
+    wavfile.write(
+        file, options.get("rate", RATE), np.round(render(beat, **options) * 32767).astype(np.int16)
+    )
+    if path is not None:
+        write_file(path, file.getvalue())
     return file.getvalue()
 
 # %% ../nbs/00a_sound.ipynb #890f093d
 @lru_cache(256)
 def soundfont_strike(
-    drum:int, # 0..8, as in `KIT`
-    velocity:int, # how hard, 1..127
-    soundfont:str, # path of an .sf2 file
-    rate:int=RATE, # samples a second
-)->np.ndarray: # float32 (4 * rate,), mono, read-only
+    drum: int,  # 0..8, as in `KIT`
+    velocity: int,  # how hard, 1..127
+    soundfont: str,  # path of an .sf2 file
+    rate: int = RATE,  # samples a second
+) -> np.ndarray:  # float32 (4 * rate,), mono, read-only
     "One stroke of a SoundFont's drum kit, through FluidSynth and without its echo."
     from pathlib import Path
-    if not Path(soundfont).is_file(): raise ValueError(f"{soundfont}: there is no such SoundFont file")
+
+    if not Path(soundfont).is_file():
+        raise ValueError(f"{soundfont}: there is no such SoundFont file")
     try:
         import fluidsynth
     except ImportError:
-        raise RuntimeError("soundfont= needs FluidSynth: install the program (apt install fluidsynth, brew install fluid-synth) "
-                           "and `pip install drum_qtuner[soundfont]`") from None
+        raise RuntimeError(
+            "soundfont= needs FluidSynth: install the program (apt install fluidsynth, brew install"
+            " fluid-synth) and `pip install drum_qtuner[soundfont]`"
+        ) from None
     synth = fluidsynth.Synth(samplerate=float(rate), gain=1.0)
     try:
-        for effect in ("reverb", "chorus"): synth.setting(f"synth.{effect}.active", 0)
+        for effect in ("reverb", "chorus"):
+            synth.setting(f"synth.{effect}.active", 0)
         number = synth.sfload(str(soundfont))
-        if number < 0: raise ValueError(f"{soundfont}: FluidSynth cannot read it; is it a SoundFont (.sf2)?")
+        if number < 0:
+            raise ValueError(f"{soundfont}: FluidSynth cannot read it; is it a SoundFont (.sf2)?")
         synth.program_select(9, number, 128, 0)
         synth.noteon(9, KIT[drum].pitch, velocity)
         wave = synth.get_samples(4 * rate).reshape(-1, 2).mean(1) / 2**13
@@ -266,7 +321,7 @@ def soundfont_strike(
     return wave
 
 # %% ../nbs/00a_sound.ipynb #0359f462
-def kit_json()->str: # a JSON object
+def kit_json() -> str:  # a JSON object
     "The kit for `sound.js`, which wants it in `drumQtuner.kit`."
     kit = dict(sounds=SOUNDS, choke=CHOKE, fade=FADE, pitches=[drum.pitch for drum in KIT])
     return json.dumps(kit, separators=(",", ":"))

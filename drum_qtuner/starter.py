@@ -15,9 +15,12 @@ import numpy as np
 @dataclass(frozen=True, eq=False)
 class Performance:
     "One drum performance: what is known about it, and its notes."
-    info:dict # drummer, session, id, style, bpm, beat_type, time_signature, split: as in Groove's info.csv
-    notes:np.ndarray=field(repr=False) # (n, 4) float64 sorted by start: start [s], end [s], pitch, velocity 1..127
-    end:float # length in seconds
+
+    info: dict  # drummer, session, id, style, bpm, beat_type, time_signature, split: as in Groove's info.csv
+    notes: np.ndarray = field(
+        repr=False
+    )  # (n, 4) float64 sorted by start: start [s], end [s], pitch, velocity 1..127
+    end: float  # length in seconds
 
 # %% ../nbs/01a_starter.ipynb #c06a5b98
 GROOVES = """
@@ -190,24 +193,39 @@ drumandbass/breaks 160-176 straight
 """
 
 # %% ../nbs/01a_starter.ipynb #a05067fb
-DRUMS = dict(kick=36, snare=38, xstick=37, tom1=48, tom2=45, floor=43, crash=49, crash2=57,
-             open=46, bell=53, ride=51, hat=42, pedal=44)
+DRUMS = dict(
+    kick=36,
+    snare=38,
+    xstick=37,
+    tom1=48,
+    tom2=45,
+    floor=43,
+    crash=49,
+    crash2=57,
+    open=46,
+    bell=53,
+    ride=51,
+    hat=42,
+    pedal=44,
+)
 EDGE = {38: 40, 48: 50, 45: 47, 43: 58, 46: 26, 42: 22, 49: 55, 57: 52, 51: 59}
-STROKES = {"-": 0, "X": 112, "x": 80, "o": 36, "?": 74, ":": 34} # velocities
+STROKES = {"-": 0, "X": 112, "x": 80, "o": 36, "?": 74, ":": 34}  # velocities
 INDEX = {drum: i for i, drum in enumerate(DRUMS)}
 
 # %% ../nbs/01a_starter.ipynb #2a2a427a
 @dataclass(frozen=True)
 class Groove:
     "One groove of the table."
-    style:str # "primary/secondary"
-    tempo:tuple[int, int] # slowest and fastest bpm
-    feel:str # straight, swung or triplet
-    rows:dict[str, list[str]] # drum -> its patterns, 16 or 32 strokes each
+
+    style: str  # "primary/secondary"
+    tempo: tuple[int, int]  # slowest and fastest bpm
+    feel: str  # straight, swung or triplet
+    rows: dict[str, list[str]]  # drum -> its patterns, 16 or 32 strokes each
+
 
 def parse_grooves(
-    table:str, # in the notation above
-)->list[Groove]: # ValueError names a line that cannot be read
+    table: str,  # in the notation above
+) -> list[Groove]:  # ValueError names a line that cannot be read
     "Read a groove table."
     grooves = []
     for number, line in enumerate(table.splitlines(), start=1):
@@ -217,42 +235,53 @@ def parse_grooves(
         if header and 0 < int(header[2]) <= int(header[3]):
             style, slow, fast, feel = header.groups()
             grooves.append(Groove(style, (int(slow), int(fast)), feel, {}))
-        elif grooves and drum in DRUMS and len(pattern) in (16, 32) and set(pattern) <= set(STROKES):
+        elif (
+            grooves and drum in DRUMS and len(pattern) in (16, 32) and set(pattern) <= set(STROKES)
+        ):
             grooves[-1].rows.setdefault(drum, []).append(pattern)
         elif drum:
-            raise ValueError(f"groove table, line {number}: {line.strip()!r} is neither 'style 90-120 straight|swung|triplet' "
-                             f"nor a drum ({', '.join(DRUMS)}) with 16 or 32 strokes out of {' '.join(STROKES)}")
+            raise ValueError(
+                f"groove table, line {number}: {line.strip()!r} is neither 'style 90-120"
+                f" straight|swung|triplet' nor a drum ({', '.join(DRUMS)}) with 16 or 32 strokes"
+                f" out of {' '.join(STROKES)}"
+            )
     return grooves
 
 # %% ../nbs/01a_starter.ipynb #d1c04a03
 def vary(
-    patterns:list[str], # alternatives, one of which is home
-    bars:int,
-    busy:float, # chance that a perhaps is part of the phrase
-    rng:np.random.Generator,
-)->np.ndarray: # (bars, 16) velocities, 0 = silent
+    patterns: list[str],  # alternatives, one of which is home
+    bars: int,
+    busy: float,  # chance that a perhaps is part of the phrase
+    rng: np.random.Generator,
+) -> np.ndarray:  # (bars, 16) velocities, 0 = silent
     "Play one row of a groove for some bars, keeping to one version and now and then leaving it."
     home, perhaps = rng.integers(len(patterns)), rng.random(32) < busy
     written = np.zeros((bars, 16))
     for bar in range(bars):
-        pattern = patterns[home if rng.random() < .75 else rng.integers(len(patterns))]
+        pattern = patterns[home if rng.random() < 0.75 else rng.integers(len(patterns))]
         start = 16 * bar % len(pattern)
-        played = perhaps[start:start+16] ^ (rng.random(16) < .2)
-        strokes = pattern[start:start+16]
-        written[bar] = [STROKES[stroke] if stroke not in "?:" or yes else 0 for stroke, yes in zip(strokes, played)]
+        played = perhaps[start : start + 16] ^ (rng.random(16) < 0.2)
+        strokes = pattern[start : start + 16]
+        written[bar] = [
+            STROKES[stroke] if stroke not in "?:" or yes else 0
+            for stroke, yes in zip(strokes, played)
+        ]
     return written
 
 # %% ../nbs/01a_starter.ipynb #99db8f2d
-CELLS = dict(straight="xxxx x-xx xxx- x-x- xoxo xoox xook xxk- x-ok -xxx xkxk x--x kxxx".split(),
-             triplet="xx-x x--x xo-x x--k xk-x -x-x ox-x".split())
+CELLS = dict(
+    straight="xxxx x-xx xxx- x-x- xoxo xoox xook xxk- x-ok -xxx xkxk x--x kxxx".split(),
+    triplet="xx-x x--x xo-x x--k xk-x -x-x ox-x".split(),
+)
 CELLS["swung"] = CELLS["straight"]
 PATHS = "stmf ssff sstf smsf sssf ttmf ssss tfts sffs fsts mmff sttm".split()
 
+
 def fill(
-    beats:int,
-    feel:str, # straight, swung or triplet
-    rng:np.random.Generator,
-)->np.ndarray: # (4 * beats, drums) velocities
+    beats: int,
+    feel: str,  # straight, swung or triplet
+    rng: np.random.Generator,
+) -> np.ndarray:  # (4 * beats, drums) velocities
     "A fill: a rhythm for each beat, carried around the drums."
     grid = np.zeros((4 * beats, len(DRUMS)))
     path = "".join(rng.choice(PATHS, size=2))[-beats:]
@@ -260,79 +289,101 @@ def fill(
         hand = INDEX[dict(s="snare", t="tom1", m="tom2", f="floor")[place]]
         for step, stroke in enumerate(cell):
             velocity = {"x": 84, "k": 84, "o": 36, "-": 0}[stroke]
-            if velocity and step == 0: velocity += 24
-            grid[4*beat + step, INDEX["kick"] if stroke == "k" else hand] = velocity
+            if velocity and step == 0:
+                velocity += 24
+            grid[4 * beat + step, INDEX["kick"] if stroke == "k" else hand] = velocity
     return grid
 
 # %% ../nbs/01a_starter.ipynb #e7234a1c
-CYMBALS = [INDEX[drum] for drum in ("crash", "crash2", "open", "bell", "ride", "hat")] # most urgent first
+CYMBALS = [
+    INDEX[drum] for drum in ("crash", "crash2", "open", "bell", "ride", "hat")
+]  # most urgent first
+
 
 def phrase(
-    groove:Groove,
-    bars:int,
-    fill_beats:int, # length of the fill at the end, 0 to 8
-    busy:float, # 0..1
-    new_section:bool, # start with a crash, perhaps change from hi-hat to ride
-    rng:np.random.Generator,
-)->np.ndarray: # (16 * bars, drums) velocities
+    groove: Groove,
+    bars: int,
+    fill_beats: int,  # length of the fill at the end, 0 to 8
+    busy: float,  # 0..1
+    new_section: bool,  # start with a crash, perhaps change from hi-hat to ride
+    rng: np.random.Generator,
+) -> np.ndarray:  # (16 * bars, drums) velocities
     "A few bars of a groove with a fill at the end."
     rows = dict(groove.rows)
-    if new_section and "hat" in rows and rng.random() < .5:
+    if new_section and "hat" in rows and rng.random() < 0.5:
         rows = {drum: rows[drum] for drum in rows if drum not in ("hat", "open")}
         rows |= {"ride": groove.rows["hat"], "pedal": ["----x-------x---"]}
     grid = np.zeros((16 * bars, len(DRUMS)))
-    for drum, patterns in rows.items(): grid[:, INDEX[drum]] = vary(patterns, bars, busy, rng).ravel()
-    if fill_beats: grid[-4*fill_beats:] = fill(fill_beats, groove.feel, rng)
-    if new_section: grid[0, [INDEX[rng.choice(["crash", "crash2"])], INDEX["kick"]]] = 108, 96
+    for drum, patterns in rows.items():
+        grid[:, INDEX[drum]] = vary(patterns, bars, busy, rng).ravel()
+    if fill_beats:
+        grid[-4 * fill_beats :] = fill(fill_beats, groove.feel, rng)
+    if new_section:
+        grid[0, [INDEX[rng.choice(["crash", "crash2"])], INDEX["kick"]]] = 108, 96
     for rank, cymbal in enumerate(CYMBALS[1:], start=1):
         grid[(grid[:, CYMBALS[:rank]] > 0).any(axis=1), cymbal] = 0
-    return grid * np.linspace(.95, 1.08, len(grid))[:, None] # a phrase leans forward
+    return grid * np.linspace(0.95, 1.08, len(grid))[:, None]  # a phrase leans forward
 
 # %% ../nbs/01a_starter.ipynb #20d051bc
 @dataclass(frozen=True)
 class Drummer:
     "The habits of a player; times in milliseconds, positive = late."
-    name:str
-    jitter:float # standard deviation of single strokes
-    drift:float # standard deviation of the pulse, beat by beat
-    kick:float # habit of the kick
-    snare:float # habit of snare and toms
-    cymbals:float # habit of cymbals and hi-hat
-    contrast:float # 1: accents and ghosts as written; more: further apart
-    touch:float # added to every velocity
-    busy:float # chance that a perhaps is played
+
+    name: str
+    jitter: float  # standard deviation of single strokes
+    drift: float  # standard deviation of the pulse, beat by beat
+    kick: float  # habit of the kick
+    snare: float  # habit of snare and toms
+    cymbals: float  # habit of cymbals and hi-hat
+    contrast: float  # 1: accents and ghosts as written; more: further apart
+    touch: float  # added to every velocity
+    busy: float  # chance that a perhaps is played
+
 
 DRUMMERS = [
-    Drummer("drummer1",  6,  9,  -2,  8,  -8, 1.00,   0, .45),
-    Drummer("drummer2",  9, 11,   0, -6, -10, 1.15,  -6, .60),
-    Drummer("drummer3",  5,  7,  -6, 12,  -3,  .85,   6, .30),
-    Drummer("drummer4",  8, 10,   4,  2, -12, 1.10, -10, .70),
-    Drummer("drummer5", 10, 13, -10, -4,  -6,  .95,   8, .40),
-    Drummer("drummer6",  7,  8,  -4,  5,   3, 1.20,  -2, .50)]
+    Drummer("drummer1", 6, 9, -2, 8, -8, 1.00, 0, 0.45),
+    Drummer("drummer2", 9, 11, 0, -6, -10, 1.15, -6, 0.60),
+    Drummer("drummer3", 5, 7, -6, 12, -3, 0.85, 6, 0.30),
+    Drummer("drummer4", 8, 10, 4, 2, -12, 1.10, -10, 0.70),
+    Drummer("drummer5", 10, 13, -10, -4, -6, 0.95, 8, 0.40),
+    Drummer("drummer6", 7, 8, -4, 5, 3, 1.20, -2, 0.50),
+]
 
 # %% ../nbs/01a_starter.ipynb #076cecf6
-FEELS = dict(straight=[0, 0, 0, 0], swung=[0, .22, 0, .22], triplet=[0, 1/3, 0, -1/4]) # lateness in sixteenths
+FEELS = dict(
+    straight=[0, 0, 0, 0], swung=[0, 0.22, 0, 0.22], triplet=[0, 1 / 3, 0, -1 / 4]
+)  # lateness in sixteenths
+
 
 def play(
-    grid:np.ndarray, # (steps, drums) velocities as written
-    feel:str, # straight, swung or triplet
-    drummer:Drummer,
-    bpm:float,
-    rng:np.random.Generator,
-)->np.ndarray: # (n, 4) start [s], end [s], pitch, velocity
+    grid: np.ndarray,  # (steps, drums) velocities as written
+    feel: str,  # straight, swung or triplet
+    drummer: Drummer,
+    bpm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:  # (n, 4) start [s], end [s], pitch, velocity
     "Perform a written page: touch, swing, habit, drift and jitter."
     step, drum = np.nonzero(grid)
     on_cymbal, on_kick = np.isin(drum, CYMBALS), drum == INDEX["kick"]
-    velocity = 64 + drummer.contrast * (grid[step, drum] - 64) + drummer.touch + rng.normal(0, 7, len(step))
-    velocity += on_cymbal * np.array([6, -12, -6, -12])[step % 4] # the cymbal hand pulses with the beat
+    velocity = (
+        64
+        + drummer.contrast * (grid[step, drum] - 64)
+        + drummer.touch
+        + rng.normal(0, 7, len(step))
+    )
+    velocity += (
+        on_cymbal * np.array([6, -12, -6, -12])[step % 4]
+    )  # the cymbal hand pulses with the beat
     pitch = np.array(list(DRUMS.values()))[drum]
     edge = np.array([EDGE.get(p, p) for p in pitch])
-    pitch = np.where((velocity > 108) & (rng.random(len(step)) < .5), edge, pitch)
+    pitch = np.where((velocity > 108) & (rng.random(len(step)) < 0.5), edge, pitch)
 
     habit = np.select([on_cymbal, on_kick], [drummer.cymbals, drummer.kick], drummer.snare)
-    drift = np.interp(step, np.arange(0, len(grid) + 1, 4), rng.normal(0, drummer.drift, len(grid) // 4 + 1))
+    drift = np.interp(
+        step, np.arange(0, len(grid) + 1, 4), rng.normal(0, drummer.drift, len(grid) // 4 + 1)
+    )
     late = habit + drift + rng.normal(0, drummer.jitter, len(step))
-    sixteenth, length = 15 / bpm, .05
+    sixteenth, length = 15 / bpm, 0.05
     start = (step + np.array(FEELS[feel])[step % 4]) * sixteenth + late / 1000
     start = start.clip(0, len(grid) * sixteenth - length)
     notes = np.stack([start, start + length, pitch, velocity.round().clip(1, 127)], axis=1)
@@ -340,9 +391,9 @@ def play(
 
 # %% ../nbs/01a_starter.ipynb #ad9466c1
 def performances(
-    seed:int=0, # same seed, same performances
-    table:str=GROOVES, # see `parse_grooves`
-)->list[Performance]: # 20 for each groove of the table, all in 4/4
+    seed: int = 0,  # same seed, same performances
+    table: str = GROOVES,  # see `parse_grooves`
+) -> list[Performance]:  # 20 for each groove of the table, all in 4/4
     "The starter corpus: rule-made drum performances in the shape of the Groove MIDI Dataset."
     result = []
     for index, groove in enumerate(parse_grooves(table)):
@@ -352,11 +403,23 @@ def performances(
             bpm = int(rng.integers(*groove.tempo, endpoint=True))
             if take < 10:
                 bars, fills = rng.choice([4, 8], size=2), rng.choice([0, 1, 2, 2, 4], size=2)
-                page = np.concatenate([phrase(groove, bars[i], fills[i], drummer.busy, i > 0, rng) for i in range(2)])
-            else: page = phrase(groove, 2, rng.choice([4, 8]), drummer.busy, False, rng)
+                page = np.concatenate(
+                    [phrase(groove, bars[i], fills[i], drummer.busy, i > 0, rng) for i in range(2)]
+                )
+            else:
+                page = phrase(groove, 2, rng.choice([4, 8]), drummer.busy, False, rng)
             session = f"{drummer.name}/session1"
-            info = dict(drummer=drummer.name, session=session, id=f"{session}/{20*index + take + 1}", style=groove.style,
-                        bpm=bpm, beat_type="beat" if take < 10 else "fill", time_signature="4-4",
-                        split={8: "validation", 9: "test"}.get(take % 10, "train"))
-            result.append(Performance(info, play(page, groove.feel, drummer, bpm, rng), len(page) * 15 / bpm))
+            info = dict(
+                drummer=drummer.name,
+                session=session,
+                id=f"{session}/{20 * index + take + 1}",
+                style=groove.style,
+                bpm=bpm,
+                beat_type="beat" if take < 10 else "fill",
+                time_signature="4-4",
+                split={8: "validation", 9: "test"}.get(take % 10, "train"),
+            )
+            result.append(
+                Performance(info, play(page, groove.feel, drummer, bpm, rng), len(page) * 15 / bpm)
+            )
     return result

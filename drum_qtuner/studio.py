@@ -19,117 +19,172 @@ from .listening import is_watched
 
 # %% ../nbs/11_studio.ipynb #a433708b
 def all_scores(
-    model, # anything with `scores(prefix)`
-    classes, # whole numbers 0..9 (steps,)
-)->np.ndarray: # float32 (steps + 1, 10): after none, one, ... all of the steps
+    model,  # anything with `scores(prefix)`
+    classes,  # whole numbers 0..9 (steps,)
+) -> np.ndarray:  # float32 (steps + 1, 10): after none, one, ... all of the steps
     "What a model says after every beginning of a beat."
     sequence = torch.as_tensor(np.asarray(classes, int))[None]
     with torch.no_grad(), one_thread():
-        return torch.cat([model.scores(sequence[:, :t]) for t in range(sequence.shape[1] + 1)]).numpy()
+        return torch.cat(
+            [model.scores(sequence[:, :t]) for t in range(sequence.shape[1] + 1)]
+        ).numpy()
 
 # %% ../nbs/11_studio.ipynb #2801a214
-MODELS = ("note_cnn", "dqn-0.01", "dqn-0.05", "dqn-0.1", "dqn-0.3", "dqn-0.5") # that travel
+MODELS = ("note_cnn", "dqn-0.01", "dqn-0.05", "dqn-0.1", "dqn-0.3", "dqn-0.5")  # that travel
+
 
 def weights_asset(
-    names=MODELS, # of pretrained models
-)->str: # a JSON object: `models`, their names and sizes; `float16`, all their weights one after another in base64
+    names=MODELS,  # of pretrained models
+) -> str:  # a JSON object: `models`, their names and sizes; `float16`, all their weights one after another in base64
     "Models as text, for a page."
     models = {name: load_pretrained(name) for name in names}
-    cards = [dict(name=name, kind=type(model).__name__, **model.sizes) for name, model in models.items()]
-    numbers = np.concatenate([value.numpy().ravel() for model in models.values() for value in weights(model).values()])
-    return json.dumps(dict(models=cards, float16=base64.b64encode(numbers.astype("<f2").tobytes()).decode()))
+    cards = [
+        dict(name=name, kind=type(model).__name__, **model.sizes) for name, model in models.items()
+    ]
+    numbers = np.concatenate(
+        [value.numpy().ravel() for model in models.values() for value in weights(model).values()]
+    )
+    return json.dumps(
+        dict(models=cards, float16=base64.b64encode(numbers.astype("<f2").tobytes()).decode())
+    )
 
 # %% ../nbs/11_studio.ipynb #905c24c3
-def _asset(name): return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
+def _asset(name):
+    return (files("drum_qtuner") / "assets" / name).read_text(encoding="utf-8")
 
-def studio_script()->str: # JavaScript, without anything from elsewhere
+
+def studio_script() -> str:  # JavaScript, without anything from elsewhere
     "Kit, player, networks and studio."
     return "\n".join([player_script(), _asset("network.js"), _asset("studio.js")])
 
+
 def _html(beat, model, names):
-    if model not in names: raise ValueError(f"there is no model {model!r} in this studio; there are {', '.join(names)}")
+    if model not in names:
+        raise ValueError(
+            f"there is no model {model!r} in this studio; there are {', '.join(names)}"
+        )
     beat = generate(load_pretrained(model), 1, seed=1)[0] if beat is None else beat
-    data = json.dumps(json.loads(weights_asset(names)) | dict(beat=beat_data(beat, "first beat"), model=model)).replace("</", "<\\/")
-    return (f'<style>{_asset("studio.css")}</style><div class="dqs-studio mathjax_ignore"><p>The studio needs JavaScript. In a notebook: trust the notebook.</p>'
-            f'<script type="application/json">{data}</script></div>'
-            f'<script>{studio_script()}\ndrumQtuner.studioPage(document.currentScript.previousElementSibling);</script>')
+    data = json.dumps(
+        json.loads(weights_asset(names)) | dict(beat=beat_data(beat, "first beat"), model=model)
+    ).replace("</", "<\\/")
+    return (
+        f'<style>{_asset("studio.css")}</style><div class="dqs-studio mathjax_ignore"><p>The studio'
+        " needs JavaScript. In a notebook: trust the notebook.</p>"
+        f'<script type="application/json">{data}</script></div>'
+        f"<script>{studio_script()}\ndrumQtuner.studioPage(document.currentScript.previousElementSibling);</script>"
+    )
 
 # %% ../nbs/11_studio.ipynb #94721f9f
 def static_studio(
-    beat:Beat=None, # to begin with; none: the model plays one
-    model:str="note_cnn", # one of `names`
-    names=MODELS, # of the pretrained models that come along, about 120 KB each
-)->HTML: # shows itself in a notebook, and wherever its output is kept
+    beat: Beat = None,  # to begin with; none: the model plays one
+    model: str = "note_cnn",  # one of `names`
+    names=MODELS,  # of the pretrained models that come along, about 120 KB each
+) -> HTML:  # shows itself in a notebook, and wherever its output is kept
     "The studio without a kernel."
     return HTML(_html(beat, model, names))
 
+
 def studio_page(
-    path=None, # a file to write as well
-    beat:Beat=None, # to begin with; none: the model plays one
-    model:str="note_cnn", # one of `names`
-    names=MODELS, # of the pretrained models that come along
-)->str: # a whole page that needs nothing else
+    path=None,  # a file to write as well
+    beat: Beat = None,  # to begin with; none: the model plays one
+    model: str = "note_cnn",  # one of `names`
+    names=MODELS,  # of the pretrained models that come along
+) -> str:  # a whole page that needs nothing else
     "The studio as a web page to send to a friend."
-    page = (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<link rel="icon" href="data:,"><title>Drum studio</title><style>:root{{color-scheme:light dark}}body{{margin:8px auto;max-width:1000px}}</style>{_html(beat, model, names)}</html>')
-    if path is not None: write_file(path, page.encode())
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><title>Drum'
+        " studio</title><style>:root{color-scheme:light dark}body{margin:8px"
+        f" auto;max-width:1000px}}</style>{_html(beat, model, names)}</html>"
+    )
+    if path is not None:
+        write_file(path, page.encode())
     return page
 
 # %% ../nbs/11_studio.ipynb #95f4e1a3
 def _beat(data):
     "The inverse of `beat_data`."
     velocity, offset = np.zeros((data["steps"], len(KIT)), int), np.zeros((data["steps"], len(KIT)))
-    for step, drum, v, o in data["notes"]: velocity[step, drum], offset[step, drum] = v, o / TICKS_PER_STEP
+    for step, drum, v, o in data["notes"]:
+        velocity[step, drum], offset[step, drum] = v, o / TICKS_PER_STEP
     return Beat(velocity, offset, data["bpm"])
 
 # %% ../nbs/11_studio.ipynb #c8ad690b
 NOTE = "<p><i>In a running notebook the live studio stands here.</i></p>"
 
+
 class Studio(anywidget.AnyWidget):
     "The studio with the kernel behind it: any model, and a `beat` to read, set and observe."
+
     _esm = studio_script() + "\nexport default globalThis.drumQtuner.studioWidget;"
     _css = _asset("studio.css")
-    beat = traitlets.Instance(Beat).tag(sync=True, to_json=lambda beat, _: beat_data(beat, "beat"), from_json=lambda data, _: _beat(data))
-    model = traitlets.Unicode().tag(sync=True) # the name of the model that listens
+    beat = traitlets.Instance(Beat).tag(
+        sync=True,
+        to_json=lambda beat, _: beat_data(beat, "beat"),
+        from_json=lambda data, _: _beat(data),
+    )
+    model = traitlets.Unicode().tag(sync=True)  # the name of the model that listens
     _models = traitlets.List().tag(sync=True)
 
-    def __init__(self,
-        model:str=None, # name of the model that listens first; none: your first one, or the Note-CNN
-        beat:Beat=None, # to begin with; none: the model plays one
-        models:dict=None, # {name: anything with `scores`}: your own, beside the pretrained ones
+    def __init__(
+        self,
+        model: str = None,  # name of the model that listens first; none: your first one, or the Note-CNN
+        beat: Beat = None,  # to begin with; none: the model plays one
+        models: dict = None,  # {name: anything with `scores`}: your own, beside the pretrained ones
     ):
-        shipped = {name: load_pretrained(name) for name in sorted(pretrained(), key=lambda name: name != "note_cnn")}
-        self.models = dict(models or {}) | {name: shipped[name] for name in shipped if name not in (models or {})}
+        shipped = {
+            name: load_pretrained(name)
+            for name in sorted(pretrained(), key=lambda name: name != "note_cnn")
+        }
+        self.models = dict(models or {}) | {
+            name: shipped[name] for name in shipped if name not in (models or {})
+        }
         model = model or next(iter(self.models))
-        if model not in self.models: raise ValueError(f"there is no model {model!r}; there are {', '.join(self.models)}")
-        cards = [dict(name=name, kind=type(player).__name__) for name, player in self.models.items()]
-        super().__init__(model=model, beat=beat or generate(self.models[model], 1, seed=1)[0], _models=cards)
+        if model not in self.models:
+            raise ValueError(f"there is no model {model!r}; there are {', '.join(self.models)}")
+        cards = [
+            dict(name=name, kind=type(player).__name__) for name, player in self.models.items()
+        ]
+        super().__init__(
+            model=model, beat=beat or generate(self.models[model], 1, seed=1)[0], _models=cards
+        )
         self.on_msg(lambda _, question, buffers: self.send(self.answer(question)))
 
-    def open(self): # tells the page that the widget is there
-        if is_watched(): super().open()
+    def open(self):  # tells the page that the widget is there
+        if is_watched():
+            super().open()
 
     def _repr_mimebundle_(self, **kwargs):
         shown = {"text/plain": repr(self), "text/html": NOTE}
-        if self.comm is None: return shown
+        if self.comm is None:
+            return shown
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return data | shown, metadata
 
-    def __repr__(self): return f"Studio({self.model!r}, {self.beat!r})"
+    def __repr__(self):
+        return f"Studio({self.model!r}, {self.beat!r})"
 
 # %% ../nbs/11_studio.ipynb #b87c7d77
 def _answer(models, ask, model, **question):
-    if ask == "generate": return generate(models[model], 1, **question)[0].classes().tolist()
+    if ask == "generate":
+        return generate(models[model], 1, **question)[0].classes().tolist()
     rows = all_scores(models[model], question["classes"])
-    if not np.isfinite(rows).all(): raise ValueError(f"{model} gives scores that are not finite")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{model} gives scores that are not finite")
     return rows.tolist()
 
+
 @patch
-def answer(self:Studio,
-    question:dict, # {id, ask: "scores", model, classes} or {id, ask: "generate", model, and what `generate` takes}
-)->dict: # {id, answer}, or {id, error}
+def answer(
+    self: Studio,
+    question: dict,  # {id, ask: "scores", model, classes} or {id, ask: "generate", model, and what `generate` takes}
+) -> dict:  # {id, answer}, or {id, error}
     "What the kernel says to a question of the page."
     question = dict(question)
     id = question.pop("id")
-    try: return dict(id=id, answer=_answer(self.models, **question))
-    except Exception as error: return dict(id=id, error=f"{type(error).__name__}: {error}") # whatever a student's model raises
+    try:
+        return dict(id=id, answer=_answer(self.models, **question))
+    except Exception as error:
+        return dict(
+            id=id, error=f"{type(error).__name__}: {error}"
+        )  # whatever a student's model raises

@@ -17,72 +17,120 @@ from .evaluation import describe, greedy_beats, greedy_reward
 
 # %% ../nbs/12_sweeps.ipynb #0c87c8ed
 def settings_of(
-    space, # {name: list of values}, or a list of such; with `samples`, values may be scipy distributions
-    samples:int=None, # how many settings to draw at random; none: the whole grid
-    seed:int=0, # of the drawing
-)->list[dict]: # settings, each a dict
+    space,  # {name: list of values}, or a list of such; with `samples`, values may be scipy distributions
+    samples: int = None,  # how many settings to draw at random; none: the whole grid
+    seed: int = 0,  # of the drawing
+) -> list[dict]:  # settings, each a dict
     "The settings of a space: a grid, or a random search (Bergstra and Bengio 2012)."
     from sklearn.model_selection import ParameterGrid, ParameterSampler
+
     try:
-        drawn = ParameterGrid(space) if samples is None else ParameterSampler(space, samples, random_state=seed)
-        return [{name: getattr(value, "item", lambda: value)() for name, value in setting.items()} for setting in drawn]
-    except (TypeError, ValueError) as error: raise ValueError(f"not a space of settings: {error}") from None
+        drawn = (
+            ParameterGrid(space)
+            if samples is None
+            else ParameterSampler(space, samples, random_state=seed)
+        )
+        return [
+            {name: getattr(value, "item", lambda: value)() for name, value in setting.items()}
+            for setting in drawn
+        ]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"not a space of settings: {error}") from None
 
 # %% ../nbs/12_sweeps.ipynb #10020b16
-_note_cnns = {} # those of this process, by how they were trained
+_note_cnns = {}  # those of this process, by how they were trained
+
 
 def _note_cnn(**how):
     "The Note-CNN of the package, or one trained otherwise."
     from drum_qtuner.preprocessing import load_clips
-    if how == {"first_step": 8, "channels": 64, "hidden": 32}: return load_pretrained("note_cnn")
+
+    if how == {"first_step": 8, "channels": 64, "hidden": 32}:
+        return load_pretrained("note_cnn")
     if (key := tuple(how.items())) not in _note_cnns:
         clips = load_clips(split="all", verbose=False)
         parts = (clips[clips.info["split"] == split] for split in ("train", "validation"))
         _note_cnns[key] = train(*parts, **how)[0]
     return _note_cnns[key]
 
+
 def tuning_run(
-    seed:int, # of the tuning
-    iterations:int=50_000, # of the tuning
-    first_step:int=8, # of the Note-CNN's training
-    channels:int=64, # width of the convolution
-    hidden:int=32, # width of the linear layer
-    **settings, # as for `fast_tune`
-)->dict: # rewards [nats per step] and counts of the ten greedy beats
+    seed: int,  # of the tuning
+    iterations: int = 50_000,  # of the tuning
+    first_step: int = 8,  # of the Note-CNN's training
+    channels: int = 64,  # width of the convolution
+    hidden: int = 32,  # width of the linear layer
+    **settings,  # as for `fast_tune`
+) -> dict:  # rewards [nats per step] and counts of the ten greedy beats
     "Tune one Q-network and measure it."
     note_cnn = _note_cnn(first_step=first_step, channels=channels, hidden=hidden)
     q, rewards = fast_tune(note_cnn, iterations=iterations, seed=seed, **settings)
     counts = describe({"": greedy_beats(q)}).iloc[0]
-    names = ["longest_run_or_rest", "sounds_used", "commonest_share", "distinct_last_bars", "favourite"]
-    return {"exploring": float(rewards[-1000:].mean(dtype=np.float64)), "greedy": greedy_reward(q, note_cnn),
-            **{name: getattr(counts[name], "item", lambda: counts[name])() for name in names}}
+    names = [
+        "longest_run_or_rest",
+        "sounds_used",
+        "commonest_share",
+        "distinct_last_bars",
+        "favourite",
+    ]
+    return {
+        "exploring": float(rewards[-1000:].mean(dtype=np.float64)),
+        "greedy": greedy_reward(q, note_cnn),
+        **{name: getattr(counts[name], "item", lambda: counts[name])() for name in names},
+    }
 
 # %% ../nbs/12_sweeps.ipynb #59179ea7
 def _key(setting, seed):
     "The name of a run."
-    try: return json.dumps({**setting, "seed": seed}, sort_keys=True)
-    except TypeError as error: raise ValueError(f"settings are numbers, texts or None: {error}") from None
+    try:
+        return json.dumps({**setting, "seed": seed}, sort_keys=True)
+    except TypeError as error:
+        raise ValueError(f"settings are numbers, texts or None: {error}") from None
+
 
 def _row(run, setting, seed):
     "Name, setting, seed, results, seconds and error of one run."
     begin, results, error = time.perf_counter(), {}, ""
-    try: results = run(seed=seed, **setting)
-    except Exception as problem: error = f"{type(problem).__name__}: {problem}"
-    return {"run": _key(setting, seed), **setting, "seed": seed, **results, "seconds": time.perf_counter() - begin, "error": error}
+    try:
+        results = run(seed=seed, **setting)
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+    return {
+        "run": _key(setting, seed),
+        **setting,
+        "seed": seed,
+        **results,
+        "seconds": time.perf_counter() - begin,
+        "error": error,
+    }
 
 # %% ../nbs/12_sweeps.ipynb #0bdd49b2
 def _rows_here(run, jobs, workers):
     "Yield the rows as they are finished, from this process (1 worker) or from several (-1: one a core)."
     from joblib import Parallel, delayed
-    if workers == 1: yield from (_row(run, *job) for job in jobs)
-    else: yield from Parallel(n_jobs=workers, return_as="generator_unordered")(delayed(_row)(run, *job) for job in jobs)
+
+    if workers == 1:
+        yield from (_row(run, *job) for job in jobs)
+    else:
+        yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(_row)(run, *job) for job in jobs
+        )
+
 
 def _rows_on_ray(run, jobs, workers):
     "Yield the rows as they are finished, from the Ray cluster that RAY_ADDRESS names, or from one on this machine."
-    try: import ray
-    except ImportError as error: raise ValueError(f"engine 'ray' needs Ray: pip install 'drum_qtuner[sweep]' ({error})") from None
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError(
+            f"engine 'ray' needs Ray: pip install 'drum_qtuner[sweep]' ({error})"
+        ) from None
     if not ray.is_initialized():
-        here = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers if workers > 0 else None, "include_dashboard": False}
+        here = (
+            {}
+            if "RAY_ADDRESS" in os.environ
+            else {"num_cpus": workers if workers > 0 else None, "include_dashboard": False}
+        )
         ray.init(log_to_driver=False, logging_level="ERROR", **here)
     task = ray.remote(_row).options(num_cpus=1, max_retries=3)
     waiting = [task.remote(run, *job) for job in jobs]
@@ -93,9 +141,16 @@ def _rows_on_ray(run, jobs, workers):
 # %% ../nbs/12_sweeps.ipynb #f009ce84
 def _read_rows(path):
     "The rows of an earlier sweep, as {run: row}."
-    if not Path(path).is_file(): return {}
-    try: return {row["run"]: row for row in pd.read_parquet(path).to_dict("records")}
-    except Exception as error: raise ValueError(f"{path}: not the table of a sweep, or a damaged one ({type(error).__name__}); move it away") from None
+    if not Path(path).is_file():
+        return {}
+    try:
+        return {row["run"]: row for row in pd.read_parquet(path).to_dict("records")}
+    except Exception as error:
+        raise ValueError(
+            f"{path}: not the table of a sweep, or a damaged one ({type(error).__name__}); move it"
+            " away"
+        ) from None
+
 
 def _write_rows(path, rows):
     "All rows as one table."
@@ -107,26 +162,43 @@ def _write_rows(path, rows):
 
 # %% ../nbs/12_sweeps.ipynb #e74c6d9f
 def sweep(
-    space, # {name: list of values}, or a list of such, see `settings_of`
-    seeds, # whole numbers: every setting is run with each
-    path, # a .parquet file: what it holds already is not computed again
-    run=tuning_run, # function of `seed` and the settings that gives a dict of results
-    samples:int=None, # random search: how many settings to draw
-    engine:str="here", # "here", or "ray" for a cluster
-    workers:int=1, # processes; -1: one a core
-)->pd.DataFrame: # a row for each setting and seed, in the order of the space: settings, seed, results, seconds, error
+    space,  # {name: list of values}, or a list of such, see `settings_of`
+    seeds,  # whole numbers: every setting is run with each
+    path,  # a .parquet file: what it holds already is not computed again
+    run=tuning_run,  # function of `seed` and the settings that gives a dict of results
+    samples: int = None,  # random search: how many settings to draw
+    engine: str = "here",  # "here", or "ray" for a cluster
+    workers: int = 1,  # processes; -1: one a core
+) -> pd.DataFrame:  # a row for each setting and seed, in the order of the space: settings, seed, results, seconds, error
     "Run every setting with every seed; an interrupted sweep goes on where it stopped."
     from tqdm import tqdm
+
     engines = {"here": _rows_here, "ray": _rows_on_ray}
-    if engine not in engines: raise ValueError(f"engine must be 'here' or 'ray', not {engine!r}")
-    jobs = {_key(setting, seed): (setting, seed) for setting in settings_of(space, samples) for seed in seeds}
-    if not jobs: raise ValueError("nothing to do: no settings, or no seeds")
+    if engine not in engines:
+        raise ValueError(f"engine must be 'here' or 'ray', not {engine!r}")
+    jobs = {
+        _key(setting, seed): (setting, seed)
+        for setting in settings_of(space, samples)
+        for seed in seeds
+    }
+    if not jobs:
+        raise ValueError("nothing to do: no settings, or no seeds")
     rows = _read_rows(path)
     missing = [job for key, job in jobs.items() if key not in rows or rows[key]["error"]]
-    for row in tqdm(engines[engine](run, missing, workers), desc="sweep", total=len(jobs), initial=len(jobs) - len(missing), leave=False):
+    for row in tqdm(
+        engines[engine](run, missing, workers),
+        desc="sweep",
+        total=len(jobs),
+        initial=len(jobs) - len(missing),
+        leave=False,
+    ):
         rows[row["run"]] = row
         _write_rows(path, rows)
     table = pd.DataFrame([rows[key] for key in jobs]).convert_dtypes()
     failed = table[table["error"] != ""]
-    if len(failed): print(f"{len(failed)} of {len(table)} runs failed, the first, {failed['run'].iloc[0]}: {failed['error'].iloc[0]}")
+    if len(failed):
+        print(
+            f"{len(failed)} of {len(table)} runs failed, the first, {failed['run'].iloc[0]}:"
+            f" {failed['error'].iloc[0]}"
+        )
     return table

@@ -1,4 +1,5 @@
 """A headless Chromium for the tests, and pages that must not ask the network for anything nor write an error."""
+
 import base64
 import os
 import shutil
@@ -35,7 +36,10 @@ def chromium():
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        skip_loudly("Playwright for Python is missing: pip install playwright (no `playwright install` is needed)")
+        skip_loudly(
+            "Playwright for Python is missing: pip install playwright (no `playwright install` is"
+            " needed)"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
@@ -50,27 +54,45 @@ def open_page(chromium):
     "A function that opens HTML, or an address of one's own, as a page; what the page does wrong fails the test at its end."
     contexts, wrong = [], []
 
-    def open_page(html: str = "", url: str = PAGE, width: int = 1200, height: int = 900, scheme: str = "light", **options):
+    def open_page(
+        html: str = "",
+        url: str = PAGE,
+        width: int = 1200,
+        height: int = 900,
+        scheme: str = "light",
+        **options,
+    ):
         own = ("data:", "blob:", "about:") + (() if html else ("/".join(url.split("/")[:3]) + "/",))
-        context = chromium.new_context(viewport=dict(width=width, height=height), color_scheme=scheme, **options)
+        context = chromium.new_context(
+            viewport=dict(width=width, height=height), color_scheme=scheme, **options
+        )
         contexts.append(context)
 
         def answer(route):
-            if html and route.request.url == PAGE: return route.fulfill(body=html, content_type="text/html; charset=utf-8")
-            if route.request.url.startswith(own): return route.continue_()
+            if html and route.request.url == PAGE:
+                return route.fulfill(body=html, content_type="text/html; charset=utf-8")
+            if route.request.url.startswith(own):
+                return route.continue_()
             wrong.append(f"asked for {route.request.url}")
             route.abort()
 
         context.route("**/*", answer)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"error in a script: {error}"))
-        if html: # what a program such as JupyterLab writes on its console is not ours
-            page.on("console", lambda message: message.type == "error" and wrong.append(f"error on the console: {message.text}"))
+        if html:  # what a program such as JupyterLab writes on its console is not ours
+            page.on(
+                "console",
+                lambda message: (
+                    message.type == "error"
+                    and wrong.append(f"error on the console: {message.text}")
+                ),
+            )
         page.goto(url)
         return page
 
     yield open_page
-    for context in contexts: context.close()
+    for context in contexts:
+        context.close()
     assert not wrong, "\n".join(wrong)
 
 
@@ -85,7 +107,8 @@ TAP = """async () => { // keep what the page's master node puts out, and when
 }"""
 
 
-def start_recording(page): page.evaluate(TAP)
+def start_recording(page):
+    page.evaluate(TAP)
 
 
 def recorded(page):
@@ -100,11 +123,13 @@ def recorded(page):
     return rate, np.frombuffer(base64.b64decode(samples), np.float32)
 
 
-def onsets(samples, rate, floor=.02):
+def onsets(samples, rate, floor=0.02):
     "Times in seconds at which something begins that is much louder than the eight milliseconds before."
     size = rate // 1000
-    level = np.abs(samples[:len(samples) // size * size]).reshape(-1, size).max(1)
-    before = np.array([level[max(0, i - 8):max(i - 1, 0)].max(initial=0) for i in range(len(level))])
+    level = np.abs(samples[: len(samples) // size * size]).reshape(-1, size).max(1)
+    before = np.array(
+        [level[max(0, i - 8) : max(i - 1, 0)].max(initial=0) for i in range(len(level))]
+    )
     loud = np.flatnonzero((level > floor) & (level > 2 * before))
     first = loud[np.diff(loud, prepend=-100) > 30]
     return first * size / rate
@@ -118,16 +143,54 @@ def lab(tmp_path):
         port = free.getsockname()[1]
     folder = tmp_path / "notebooks"
     settings = tmp_path / "settings/@jupyterlab/apputils-extension"
-    for path in (folder, settings): path.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    home = {name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
-    environment = {**os.environ, **home, "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-                   "PYTHONPATH": os.pathsep.join(filter(None, (os.path.dirname(os.path.dirname(drum_qtuner.__file__)), os.environ.get("PYTHONPATH"))))}
+    for path in (folder, settings):
+        path.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    )
+    home = {
+        name: str(tmp_path / name.lower())
+        for name in (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+            "IPYTHONDIR",
+        )
+    }
+    environment = {
+        **os.environ,
+        **home,
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        "PYTHONPATH": os.pathsep.join(
+            filter(
+                None,
+                (
+                    os.path.dirname(os.path.dirname(drum_qtuner.__file__)),
+                    os.environ.get("PYTHONPATH"),
+                ),
+            )
+        ),
+    }
     environment.pop("VSCODE_PID", None)
     with open(tmp_path / "lab.log", "w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-                                   "--ServerApp.port_retries=0", "--IdentityProvider.token=drums", f"--ServerApp.root_dir={folder}"],
-                                  cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--ServerApp.ip=127.0.0.1",
+                f"--ServerApp.port={port}",
+                "--ServerApp.port_retries=0",
+                "--IdentityProvider.token=drums",
+                f"--ServerApp.root_dir={folder}",
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         for _ in range(120):
             try:
@@ -135,7 +198,7 @@ def lab(tmp_path):
                 break
             except OSError:
                 assert server.poll() is None, (tmp_path / "lab.log").read_text()
-                time.sleep(.5)
+                time.sleep(0.5)
         yield f"http://127.0.0.1:{port}", folder
     finally:
         server.terminate()

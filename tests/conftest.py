@@ -1,4 +1,5 @@
 """What the tests share: the repository and copies of it."""
+
 import os
 import shutil
 from pathlib import Path
@@ -20,8 +21,20 @@ def repo() -> Path:
 @pytest.fixture(scope="session")
 def copy_of_repo(repo):
     "A function that copies the repository, without its environments and builds, to a new folder."
-    ignore = shutil.ignore_patterns(".venv", ".git", "_docs", "_proc", "build", "dist", "runs", "*.egg-info",
-                                    "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis")
+    ignore = shutil.ignore_patterns(
+        ".venv",
+        ".git",
+        "_docs",
+        "_proc",
+        "build",
+        "dist",
+        "runs",
+        "*.egg-info",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        ".pytest_cache",
+        ".hypothesis",
+    )
     return lambda folder: shutil.copytree(repo, folder, ignore=ignore)
 
 

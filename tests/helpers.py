@@ -1,4 +1,5 @@
 """What several tests share: written MIDI, small data sets in Groove's layout, limits of time and memory, mistakes on the command line."""
+
 import csv
 import io
 import os
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import mido
 
-COLUMNS = "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration split".split()
+COLUMNS = (
+    "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration"
+    " split".split()
+)
 
 
 @contextmanager
@@ -44,7 +48,11 @@ def raw_midi(*tracks: bytes, resolution: int = 480, kind: int | None = None) -> 
     "A MIDI file around track bodies that are written byte by byte; nothing is checked."
     header = (min(len(tracks) - 1, 1) if kind is None else kind, len(tracks), resolution % 65536)
     chunks = [b"MTrk" + len(body).to_bytes(4, "big") + body for body in tracks]
-    return b"MThd\0\0\0\6" + b"".join(number.to_bytes(2, "big") for number in header) + b"".join(chunks)
+    return (
+        b"MThd\0\0\0\6"
+        + b"".join(number.to_bytes(2, "big") for number in header)
+        + b"".join(chunks)
+    )
 
 
 def one_note(wait: bytes, length: bytes = b"\x60", tempo: int | None = None) -> bytes:
@@ -61,12 +69,23 @@ def midi_bytes(
     resolution: int = 480,  # ticks to the quarter note
 ) -> bytes:
     "A drum performance as Groove stores it: MIDI type 0, one track, channel 10."
-    events = [(start, 1, mido.Message("note_on", channel=9, note=p, velocity=v)) for p, v, start, _ in notes]
+    events = [
+        (start, 1, mido.Message("note_on", channel=9, note=p, velocity=v))
+        for p, v, start, _ in notes
+    ]
     events += [(end, 0, mido.Message("note_off", channel=9, note=p)) for p, _, _, end in notes]
-    events += [(last_tick, 0, mido.Message("control_change", channel=9, control=4, value=90))] if last_tick else []
+    events += (
+        [(last_tick, 0, mido.Message("control_change", channel=9, control=4, value=90))]
+        if last_tick
+        else []
+    )
     top, bottom = map(int, signature.split("-"))
-    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)),
-                            mido.MetaMessage("time_signature", numerator=top, denominator=bottom)])
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)),
+            mido.MetaMessage("time_signature", numerator=top, denominator=bottom),
+        ]
+    )
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))
@@ -94,24 +113,43 @@ def groove(
     return notes
 
 
-def row(number: int, split="train", style="rock", bpm="120", kind="beat", signature="4-4", **changed) -> dict:
+def row(
+    number: int, split="train", style="rock", bpm="120", kind="beat", signature="4-4", **changed
+) -> dict:
     "A row of info.csv."
     name = f"drummer1/session1/{number}_{style.replace('/', '-')}_{bpm}_{kind}_{signature}"
-    return dict(drummer="drummer1", session="drummer1/session1", id=f"drummer1/session1/{number}", style=style, bpm=bpm,
-                beat_type=kind, time_signature=signature, midi_filename=f"{name}.mid", audio_filename=f"{name}.wav",
-                duration="8.0", split=split) | changed
+    return (
+        dict(
+            drummer="drummer1",
+            session="drummer1/session1",
+            id=f"drummer1/session1/{number}",
+            style=style,
+            bpm=bpm,
+            beat_type=kind,
+            time_signature=signature,
+            midi_filename=f"{name}.mid",
+            audio_filename=f"{name}.wav",
+            duration="8.0",
+            split=split,
+        )
+        | changed
+    )
 
 
 def small_dataset() -> dict[str, bytes]:
     "Five written performances: all splits, 4/4 and 3/4, early downbeats, a fill, silence with a pedal at its end."
-    plan = [(row(1), groove(4), 0),
-            (row(2, style="funk/groove1", bpm="97"), groove(5, push=20), 0),
-            (row(3, style="jazz", bpm="140", signature="3-4"), groove(4, beats=3), 0),
-            (row(4, "validation", "latin/samba", "110"), groove(3), 4 * 4 * 480),
-            (row(5, "test", "hiphop", "90", "fill"), groove(2), 0)]
+    plan = [
+        (row(1), groove(4), 0),
+        (row(2, style="funk/groove1", bpm="97"), groove(5, push=20), 0),
+        (row(3, style="jazz", bpm="140", signature="3-4"), groove(4, beats=3), 0),
+        (row(4, "validation", "latin/samba", "110"), groove(3), 4 * 4 * 480),
+        (row(5, "test", "hiphop", "90", "fill"), groove(2), 0),
+    ]
     files = {"info.csv": table([info for info, _, _ in plan]), "LICENSE": b"Synthetic, CC0.\n"}
     for info, notes, last in plan:
-        files[info["midi_filename"]] = midi_bytes(notes, float(info["bpm"]), info["time_signature"], last)
+        files[info["midi_filename"]] = midi_bytes(
+            notes, float(info["bpm"]), info["time_signature"], last
+        )
     return files
 
 
@@ -145,8 +183,11 @@ def fails(result, *words):
     assert result.exit_code == 2, result.output
     assert isinstance(result.exception, SystemExit)
     assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
-    for word in words: assert word in result.stderr
+    for word in words:
+        assert word in result.stderr
 
 
 # For `Popen`: a process that a script starts in the background ignores Ctrl-C, and so would its children.
-HEARS_CTRL_C = {} if os.name == "nt" else {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+HEARS_CTRL_C = (
+    {} if os.name == "nt" else {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+)

@@ -1,4 +1,5 @@
 """The page's sounds are Python's: strokes, beats, WAV and MIDI of sound.js, computed in a browser, against `playback` and `beat`."""
+
 import base64
 import io
 import json
@@ -23,8 +24,10 @@ BASE64 = """array => { // of any typed array
 
 def random_beat(bars, bpm, seed) -> Beat:
     random = np.random.default_rng(seed)
-    struck = random.random((16 * bars, 9)) < .3
-    return Beat(struck * random.integers(1, 128, struck.shape), random.uniform(-.5, .5, struck.shape), bpm)
+    struck = random.random((16 * bars, 9)) < 0.3
+    return Beat(
+        struck * random.integers(1, 128, struck.shape), random.uniform(-0.5, 0.5, struck.shape), bpm
+    )
 
 
 BEATS = {
@@ -33,7 +36,7 @@ BEATS = {
     "slow": random_beat(1, 20, 2),
     "fast": random_beat(1, 300, 3),
     "sixteen bars": random_beat(16, 174, 4),
-    "everything": Beat(np.full((32, 9), 127), np.full((32, 9), -.5)),
+    "everything": Beat(np.full((32, 9), 127), np.full((32, 9), -0.5)),
     "hats": Beat.from_classes([5, 6, 5, 5, 6, 6, 9, 5] * 2, bpm=110),
     "closed across the loop point": Beat.from_classes([6] + [9] * 14 + [5], bpm=110),
     "empty": Beat.from_classes([REST] * 32, bpm=61.5),
@@ -43,16 +46,24 @@ BEATS = {
 @pytest.fixture
 def page(open_page):
     "A page with the kit and sound.js alone."
-    return open_page('<!doctype html><html lang="en"><meta charset="utf-8"><title>Sound</title>'
-                     f"<script>globalThis.drumQtuner = {{kit: {kit_json()}}}</script><script>{SCRIPT.read_text()}</script>")
+    return open_page(
+        '<!doctype html><html lang="en"><meta'
+        ' charset="utf-8"><title>Sound</title><script>globalThis.drumQtuner = {kit:'
+        f" {kit_json()}}}</script><script>{SCRIPT.read_text()}</script>"
+    )
 
 
 def compute(page, code, argument=None) -> bytes:
     "The bytes of the typed array that the JavaScript expression `code` is; `x` is the argument and `D` drumQtuner."
-    return base64.b64decode(page.evaluate(f"async x => {{ const D = drumQtuner; return ({BASE64})(await ({code})); }}", argument))
+    return base64.b64decode(
+        page.evaluate(
+            f"async x => {{ const D = drumQtuner; return ({BASE64})(await ({code})); }}", argument
+        )
+    )
 
 
-def samples(page, code, argument=None) -> np.ndarray: return np.frombuffer(compute(page, code, argument), np.float32)
+def samples(page, code, argument=None) -> np.ndarray:
+    return np.frombuffer(compute(page, code, argument), np.float32)
 
 
 def test_every_stroke_is_the_same(page):
@@ -66,7 +77,9 @@ def test_every_stroke_is_the_same(page):
 @pytest.mark.parametrize("name", BEATS)
 def test_every_beat_sounds_the_same(page, name):
     for loop in (False, True):
-        theirs = samples(page, "D.render(x.beat, {loop: x.loop})", dict(beat=beat_data(BEATS[name]), loop=loop))
+        theirs = samples(
+            page, "D.render(x.beat, {loop: x.loop})", dict(beat=beat_data(BEATS[name]), loop=loop)
+        )
         ours = render(BEATS[name], loop=loop)
         assert theirs.shape == ours.shape
         assert np.abs(theirs - ours).max() <= 1e-5
@@ -79,7 +92,9 @@ def test_every_midi_file_is_the_same(page, name):
 
 def test_a_wav_file_can_be_read(page):
     beat = BEATS["two bars"]
-    read, rate = soundfile.read(io.BytesIO(compute(page, "D.wav(D.render(x))", beat_data(beat))), dtype="int16")
+    read, rate = soundfile.read(
+        io.BytesIO(compute(page, "D.wav(D.render(x))", beat_data(beat))), dtype="int16"
+    )
     ours, _ = soundfile.read(io.BytesIO(beat.wav()), dtype="int16")
     assert rate == RATE and read.shape == ours.shape
     assert np.abs(read.astype(int) - ours).max() <= 1
@@ -88,7 +103,9 @@ def test_a_wav_file_can_be_read(page):
 def test_web_audio_plays_what_is_rendered(page):
     "Strokes as audio buffers, started at their times and saturated by audio nodes: the samples that `render` gives."
     beat = Beat.from_classes([0, 9, 6, 9, 1, 9, 6, 7, 8, 2, 3, 4, 0, 0, 1, 1], bpm=120)
-    theirs = samples(page, """(async () => {
+    theirs = samples(
+        page,
+        """(async () => {
         const context = new OfflineAudioContext(1, 4 * 44100, 44100), {input, output} = D.sounds.saturator(context);
         output.connect(context.destination);
         for (const [step, drum, velocity, offset] of x.notes) {
@@ -98,9 +115,11 @@ def test_web_audio_plays_what_is_rendered(page):
             source.start(D.sampleOf(960 * step + offset, x.bpm) / 44100);
         }
         return (await context.startRendering()).getChannelData(0);
-    })()""", beat_data(beat))
+    })()""",
+        beat_data(beat),
+    )
     ours = render(beat)
-    assert np.abs(theirs[:len(ours)] - ours).max() <= 1e-4 and not theirs[len(ours):].any()
+    assert np.abs(theirs[: len(ours)] - ours).max() <= 1e-4 and not theirs[len(ours) :].any()
 
 
 def test_strokes_are_made_once_and_the_script_may_come_twice(page):

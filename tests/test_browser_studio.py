@@ -1,4 +1,5 @@
 """The studio in a browser: its networks against torch, what clicks and keys do, and the live widget in JupyterLab."""
+
 import copy
 import io
 import wave
@@ -14,13 +15,17 @@ from drum_qtuner.sound import render
 from drum_qtuner.studio import MODELS, _beat, all_scores, studio_page, weights_asset
 
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
-HEAT = "step => [...document.querySelectorAll(`[role=gridcell][data-step='${step}']`)].map(cell => +cell.style.getPropertyValue('--p'))"
+HEAT = (
+    "step => [...document.querySelectorAll(`[role=gridcell][data-step='${step}']`)].map(cell =>"
+    " +cell.style.getPropertyValue('--p'))"
+)
 
 
 def half(model):
     "The model with the weights that the page has."
     model = copy.deepcopy(model)
-    for parameter in model.parameters(): parameter.data = parameter.data.half().float()
+    for parameter in model.parameters():
+        parameter.data = parameter.data.half().float()
     return model
 
 
@@ -28,21 +33,32 @@ def sequences() -> list[list[int]]:
     "Beats as the Note-CNN plays them, pure chance, nothing but rests, and more steps than a state shows."
     beats = generate(load_pretrained("note_cnn"), 4, seed=0)
     chance = np.random.default_rng(0).integers(10, size=(4, 32))
-    return [*(beat.classes().tolist() for beat in beats), *chance.tolist(), [REST] * 32, chance.ravel()[:80].tolist()]
+    return [
+        *(beat.classes().tolist() for beat in beats),
+        *chance.tolist(),
+        [REST] * 32,
+        chance.ravel()[:80].tolist(),
+    ]
 
 
 @pytest.fixture
 def studio(open_page):
     "The page with a studio on a beat that is known: bass drum on every quarter, closed hi-hat on the eighths between."
+
     def open_studio(beat=Beat.from_classes([0, 9, 6, 9] * 8, 120), **options):
         page = open_page(studio_page(beat=beat, **options))
         page.wait_for_selector("[data-heat]")
         return page
+
     return open_studio
 
 
-def cell(page, step, row): return page.locator(f"[role=gridcell][data-step='{step}'][data-row='{row}']")
-def press(page, name): page.get_by_role("button", name=name, exact=True).click()
+def cell(page, step, row):
+    return page.locator(f"[role=gridcell][data-step='{step}'][data-row='{row}']")
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
 
 
 def beat_of(page) -> Beat:
@@ -59,14 +75,17 @@ def expected(page, step) -> np.ndarray:
 
 def test_networks_agree_with_torch(studio):
     page = studio()
-    heard = page.evaluate("""([asset, sequences]) => {
+    heard = page.evaluate(
+        """([asset, sequences]) => {
         const {load, all, scores, generate} = drumQtuner.network, models = load(asset);
         return Object.fromEntries(Object.entries(models).map(([name, model]) => [name, {
             all: sequences.map(classes => all(model, classes)),
             last: sequences.map(classes => scores(model, classes)),
             greedy: Array.from({length: 10}, (_, first) => generate(model, {decode: "argmax", primer: [first]})),
         }]));
-    }""", [weights_asset(), sequences()])
+    }""",
+        [weights_asset(), sequences()],
+    )
     assert list(heard) == list(MODELS)
     for name in MODELS:
         full = load_pretrained(name)
@@ -86,7 +105,10 @@ def test_heat_map_is_what_the_networks_say(studio):
         page.wait_for_selector(f"[data-heat='{name}']")
         rows = all_scores(half(load_pretrained(name)), beat_of(page).classes())
         for step in (0, 1, 13, 31):
-            assert np.abs(expected(page, step) - torch.tensor(rows[step]).softmax(0).numpy()).max() < 0.002, (name, step)
+            assert (
+                np.abs(expected(page, step) - torch.tensor(rows[step]).softmax(0).numpy()).max()
+                < 0.002
+            ), (name, step)
     assert "not probabilities" in page.locator(".dqs-legend").inner_text()
 
 
@@ -95,19 +117,31 @@ def test_a_click_edits_and_what_follows_is_expected_anew(studio):
     before = [expected(page, step) for step in range(32)]
     cell(page, 4, 1).click()  # a snare instead of the bass drum: one sound a step
     beat = beat_of(page)
-    assert beat.classes()[4] == 1 and (beat.velocity[4] > 0).sum() == 1 and beat.velocity[4, 1] == 100
+    assert (
+        beat.classes()[4] == 1 and (beat.velocity[4] > 0).sum() == 1 and beat.velocity[4, 1] == 100
+    )
     after = [expected(page, step) for step in range(32)]
-    for step in range(32): assert np.allclose(before[step], after[step]) == (step <= 4), step
+    for step in range(32):
+        assert np.allclose(before[step], after[step]) == (step <= 4), step
     cell(page, 4, 1).click()
     assert beat_of(page).classes()[4] == REST
 
 
 def test_a_drag_paints_or_erases(studio):
     page = studio(Beat.from_classes([REST] * 32))
+
     def drag(row, start, end):
         boxes = [cell(page, step, row).bounding_box() for step in (start, end)]
-        (x, y), (to_x, to_y) = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
-        page.mouse.move(x, y), page.mouse.down(), page.mouse.move(to_x, to_y, steps=3), page.mouse.up()
+        (x, y), (to_x, to_y) = [
+            (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes
+        ]
+        (
+            page.mouse.move(x, y),
+            page.mouse.down(),
+            page.mouse.move(to_x, to_y, steps=3),
+            page.mouse.up(),
+        )
+
     drag(6, 2, 9)
     assert np.flatnonzero(beat_of(page).velocity[:, 6]).tolist() == list(range(2, 10))
     drag(6, 5, 7)
@@ -123,7 +157,10 @@ def test_poly_keeps_all_sounds_and_says_what_the_model_hears(studio):
     cell(page, 0, 0).click()
     page.get_by_role("button", name="soft").click()
     cell(page, 0, 7).click()
-    assert beat_of(page).velocity[0].tolist() == [127, 0, 0, 0, 0, 0, 0, 40, 0] and beat_of(page).classes()[0] == 0
+    assert (
+        beat_of(page).velocity[0].tolist() == [127, 0, 0, 0, 0, 0, 0, 40, 0]
+        and beat_of(page).classes()[0] == 0
+    )
     assert "only the loudest" in page.locator(".dqs-legend").inner_text()
     cell(page, 0, 7).click(modifiers=["Shift"])
     assert beat_of(page).velocity[0, 7] == 100
@@ -145,10 +182,12 @@ def test_continue_keeps_the_primer_and_is_the_greedy_beat(studio, name):
 def test_new_continue_vary_and_their_seed(studio):
     page = studio()
     start = beat_of(page)
+
     def played(name, seed):
         page.get_by_label("seed").fill(str(seed))
         press(page, name)
         return beat_of(page)
+
     for name in ("Continue", "Vary"):
         one = played(name, 1)
         assert np.array_equal(one.classes()[:8], start.classes()[:8]) and one != start
@@ -187,14 +226,24 @@ def test_grid_by_keyboard(studio):
     page = studio(Beat.from_classes([REST] * 32))
     assert page.locator("[role=gridcell][tabindex='0']").count() == 1
     cell(page, 0, 0).focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Space"): page.keyboard.press(key)
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Space"):
+        page.keyboard.press(key)
     assert beat_of(page).classes()[:4].tolist() == [9, 9, 1, 9]
     label = cell(page, 2, 1).get_attribute("aria-label")
-    assert label.startswith("Snare, step 3, normal") and cell(page, 2, 1).get_attribute("aria-selected") == "true"
+    assert (
+        label.startswith("Snare, step 3, normal")
+        and cell(page, 2, 1).get_attribute("aria-selected") == "true"
+    )
     page.keyboard.press("Shift+Space")
     assert beat_of(page).velocity[2, 1] == 127
-    for key in ("End", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"): page.keyboard.press(key)
-    assert page.evaluate("document.activeElement.dataset.step + ' ' + document.activeElement.dataset.row") == "31 9"
+    for key in ("End", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    assert (
+        page.evaluate(
+            "document.activeElement.dataset.step + ' ' + document.activeElement.dataset.row"
+        )
+        == "31 9"
+    )
     assert page.locator("[role=gridcell][tabindex='0']").count() == 1
 
 
@@ -210,13 +259,17 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
         page.keyboard.press(key)
         played[key] = beat_of(page)
         page.wait_for_selector(f".dqs-active [aria-label='model {key.upper()}']")
-        assert page.evaluate("drumQtuner.playing.beat.notes") == [list(note) for note in page.evaluate(GRID)["notes"]]
+        assert page.evaluate("drumQtuner.playing.beat.notes") == [
+            list(note) for note in page.evaluate(GRID)["notes"]
+        ]
     for key, name in (("a", "note_cnn"), ("b", "dqn-0.3")):
         assert played[key] == generate(load_pretrained(name), 1, decode="argmax", primer=start)[0]
     page.wait_for_function("drumQtuner.playing.position() > 1")
     assert page.locator(".dqs-now:visible").count() == 1
     press(page, "Stop")
-    assert page.locator(".dqs-now:visible").count() == 0 and not page.evaluate("!!drumQtuner.playing")
+    assert page.locator(".dqs-now:visible").count() == 0 and not page.evaluate(
+        "!!drumQtuner.playing"
+    )
 
 
 def test_primer_tempo_swing_and_bars(studio):
@@ -228,7 +281,11 @@ def test_primer_tempo_swing_and_bars(studio):
     page.get_by_label("swing").fill("100")
     cell(page, 1, 1).click()
     beat = beat_of(page)
-    assert beat.bpm == 97.5 and np.allclose(beat.offset[1, 1], 1 / 3, atol=1e-3) and not beat.offset[0].any()
+    assert (
+        beat.bpm == 97.5
+        and np.allclose(beat.offset[1, 1], 1 / 3, atol=1e-3)
+        and not beat.offset[0].any()
+    )
     page.get_by_label("bars").select_option("4")
     assert beat_of(page).steps == 64 and np.array_equal(beat_of(page).velocity[:32], beat.velocity)
     press(page, "undo")
@@ -239,10 +296,14 @@ def test_downloads(studio):
     human = Beat.from_classes([0, 9, 6, 6, 1, 9, 6, 9] * 4, 93)
     human = Beat(human.velocity, np.where(human.velocity, 0.1, 0), 93)
     page = studio(human)
+
     def download(name):
-        with page.expect_download() as waiting: press(page, name)
+        with page.expect_download() as waiting:
+            press(page, name)
         assert waiting.value.suggested_filename.startswith("beat-A-note_cnn.")
-        with open(waiting.value.path(), "rb") as file: return file.read()
+        with open(waiting.value.path(), "rb") as file:
+            return file.read()
+
     assert Beat.from_midi(download("MIDI")) == human
     sound = wave.open(io.BytesIO(download("WAV")))
     samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32767
@@ -279,12 +340,21 @@ def test_a_backend_that_fails_is_heard(studio):
         drumQtuner.studio(root, {backend, beat: {title: "<script>", steps: 16, bpm: 100, notes: []}});
     }""")
     assert page.get_by_role("alert").inner_text() == "lost my sticks"
-    assert page.locator("b").count() == 0 and "<b>mine</b>" in page.locator(".dqs-legend").last.inner_text()
+    assert (
+        page.locator("b").count() == 0
+        and "<b>mine</b>" in page.locator(".dqs-legend").last.inner_text()
+    )
 
 
 NOTEBOOK = [
-    "from drum_qtuner.beat import Beat\nfrom drum_qtuner.note_cnn import new_note_cnn\nfrom drum_qtuner.studio import Studio",
-    "studio = Studio('note_cnn', Beat.from_classes([0, 9, 6, 9] * 8), {'newborn': new_note_cnn(seed=0)})\nstudio",
+    (
+        "from drum_qtuner.beat import Beat\nfrom drum_qtuner.note_cnn import new_note_cnn\nfrom"
+        " drum_qtuner.studio import Studio"
+    ),
+    (
+        "studio = Studio('note_cnn', Beat.from_classes([0, 9, 6, 9] * 8), {'newborn':"
+        " new_note_cnn(seed=0)})\nstudio"
+    ),
     "print(studio.beat.classes().tolist(), studio.model)",
     "studio.beat = Beat.from_classes([1, 9] * 8, 90)\nstudio.model = 'newborn'",
 ]
@@ -293,14 +363,19 @@ NOTEBOOK = [
 @pytest.mark.xdist_group("lab")
 def test_live_studio_in_jupyterlab(open_page, lab):
     from playwright.sync_api import expect
+
     address, folder = lab
     cells = [nbformat.v4.new_code_cell(source) for source in NOTEBOOK]
     kernel = dict(display_name="python3", language="python", name="python3")
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)), folder / "studio.ipynb")
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)),
+        folder / "studio.ipynb",
+    )
     page = open_page(url=f"{address}/lab/tree/studio.ipynb?token=drums")
     page.set_default_timeout(90_000)
     page.get_by_text("| Idle").wait_for()  # the status bar: a kernel is there
     code = page.locator(".jp-CodeCell")
+
     def run(number):
         prompt = code.nth(number).locator(".jp-InputPrompt")
         before = prompt.inner_text()
@@ -308,24 +383,33 @@ def test_live_studio_in_jupyterlab(open_page, lab):
         page.keyboard.press("Control+Enter")
         expect(prompt).not_to_have_text(before, timeout=90_000)
         expect(prompt).not_to_have_text("[*]:", timeout=90_000)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+        page.wait_for_selector(
+            ".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached"
+        )
         return code.nth(number).locator(".jp-OutputArea").inner_text().strip()
 
     run(0), run(1)
     page.wait_for_selector("[data-heat='note_cnn']")
     cell(page, 1, 1).click()  # from the page to the kernel
-    page.keyboard.press("ArrowRight"), page.keyboard.press("ArrowRight"), page.keyboard.press("Space")
+    (
+        page.keyboard.press("ArrowRight"),
+        page.keyboard.press("ArrowRight"),
+        page.keyboard.press("Space"),
+    )
     page.wait_for_selector(".dqs-grid:not([aria-busy])")
     classes = [0, 1, 6, 1] + [0, 9, 6, 9] * 7
     rows = torch.tensor(all_scores(load_pretrained("note_cnn"), classes)).softmax(1).numpy()
-    for step in (0, 4, 31): assert np.abs(expected(page, step) - rows[step]).max() < 0.002  # the kernel's numbers
+    for step in (0, 4, 31):
+        assert np.abs(expected(page, step) - rows[step]).max() < 0.002  # the kernel's numbers
     assert run(2) == f"{classes} note_cnn"
 
     run(3)  # from the kernel to the page
     page.wait_for_selector("[data-heat='newborn'] [role=grid]:only-child")
     assert page.get_by_label("tempo").input_value() == "90"
     struck = page.locator("[role=gridcell][aria-selected=true]:not([data-row='9'])")
-    assert struck.evaluate_all("cells => cells.map(cell => [+cell.dataset.step, +cell.dataset.row])") == [[step, 1] for step in range(0, 16, 2)]
+    assert struck.evaluate_all(
+        "cells => cells.map(cell => [+cell.dataset.step, +cell.dataset.row])"
+    ) == [[step, 1] for step in range(0, 16, 2)]
 
     page.get_by_label("seed").fill("7")
     press(page, "Continue")  # the kernel plays

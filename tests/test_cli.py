@@ -1,4 +1,5 @@
 """The command line: a whole run, its report, interruption and resumption, and mistakes in one line."""
+
 import base64
 import io
 import json
@@ -24,7 +25,9 @@ from helpers import HEARS_CTRL_C, fails
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
 SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"
-LONGER = "run --data starter --note-cnn-clips 640 --iterations 200000 --epsilons 0.1"  # a checkpoint is written every 5,000
+LONGER = (  # a checkpoint is written every 5,000
+    "run --data starter --note-cnn-clips 640 --iterations 200000 --epsilons 0.1"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,12 +48,23 @@ def drum_qtuner(line: str):
 def start(line: str, **environment):
     "Run a command line in a process of its own, as a terminal does."
     code = "from drum_qtuner.cli import main; main(prog_name='drum_qtuner')"
-    return subprocess.Popen([sys.executable, "-c", code, *shlex.split(line)], text=True, start_new_session=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TQDM_DISABLE": "1", **environment}, **HEARS_CTRL_C)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *shlex.split(line)],
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TQDM_DISABLE": "1", **environment},
+        **HEARS_CTRL_C,
+    )
 
 
 def contents(out: Path) -> dict:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(Path(out).rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(Path(out).rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +78,45 @@ def finished(folder):
 def test_run_makes_everything_and_says_so(finished):
     out, said = finished
     names = ["dqn-0.1", "dqn-0.5", "note_cnn"]
-    assert sorted(path.name for path in out.iterdir()) == ["beats", "figures", "models", "report.html", "settings.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "beats",
+        "figures",
+        "models",
+        "report.html",
+        "settings.json",
+    ]
     assert sorted(path.stem for path in out.glob("models/*.safetensors")) == names
-    assert sorted(path.name for path in out.glob("figures/*.png")) == ["figure-4.png", "figure-5.png", "note-cnn.png"]
+    assert sorted(path.name for path in out.glob("figures/*.png")) == [
+        "figure-4.png",
+        "figure-5.png",
+        "note-cnn.png",
+    ]
     for name in names:
         beats = [Beat.from_midi(path) for path in sorted(out.glob(f"beats/{name}/*.mid"))]
         assert len(beats) == 10 and all(beat.steps == 32 for beat in beats)
         card = json.loads((out / f"models/{name}.json").read_text())
-        assert card["settings"]["seed"] == 0 and card["data"] == {"name": "the starter corpus", "clips": 2496, "licence": "Apache-2.0"}
+        assert card["settings"]["seed"] == 0 and card["data"] == {
+            "name": "the starter corpus",
+            "clips": 2496,
+            "licence": "Apache-2.0",
+        }
     for epsilon in (0.1, 0.5):
         rewards = np.load(out / f"models/dqn-{epsilon}.rewards.npz")["rewards"]
         assert rewards.shape == (300,) and (rewards <= 0).all()
-    assert "starter corpus" in said and "2,496 training clips" in said and "500,000" in said and "about 1 min" in said
+    assert (
+        "starter corpus" in said
+        and "2,496 training clips" in said
+        and "500,000" in said
+        and "about 1 min" in said
+    )
     assert f"Open {Path('finished') / 'report.html'}" in said
 
 
 def test_q_networks_play_each_first_sound_once(finished):
-    firsts = [int(Beat.from_midi(path).classes()[0]) for path in sorted(finished[0].glob("beats/dqn-0.1/*.mid"))]
+    firsts = [
+        int(Beat.from_midi(path).classes()[0])
+        for path in sorted(finished[0].glob("beats/dqn-0.1/*.mid"))
+    ]
     assert firsts == list(range(10))
 
 
@@ -89,13 +125,20 @@ def test_same_command_again_changes_nothing(finished):
     times = {path: path.stat().st_mtime_ns for path in finished[0].glob("models/*")}
     assert drum_qtuner(SMALL + " --out finished").exit_code == 0
     assert contents(finished[0]) == before
-    assert {path: path.stat().st_mtime_ns for path in times} == times, "a finished model was made again"
+    assert {path: path.stat().st_mtime_ns for path in times} == times, (
+        "a finished model was made again"
+    )
 
 
 def test_seed_matters(finished):
     assert drum_qtuner(SMALL + " --out other-seed --seed 1").exit_code == 0
     ours, theirs = contents(finished[0]), contents(Path("other-seed"))
-    for name in ("models/note_cnn.safetensors", "models/dqn-0.1.rewards.npz", "beats/note_cnn/01.mid"): assert ours[name] != theirs[name]
+    for name in (
+        "models/note_cnn.safetensors",
+        "models/dqn-0.1.rewards.npz",
+        "beats/note_cnn/01.mid",
+    ):
+        assert ours[name] != theirs[name]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +154,8 @@ def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
     "A run that was killed and continued leaves the same bytes as one that was not, on another number of threads too."
     out = folder / "killed"
     process = start(LONGER + " --out killed", OMP_NUM_THREADS="1")
-    while not (out / "checkpoints/dqn-0.1").exists() and process.poll() is None: time.sleep(0.02)
+    while not (out / "checkpoints/dqn-0.1").exists() and process.poll() is None:
+        time.sleep(0.02)
     process.kill()
     process.wait(60)
     assert process.returncode == -signal.SIGKILL and (out / "models/note_cnn.safetensors").exists()
@@ -120,7 +164,9 @@ def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     result, expected = contents(out), dict(undisturbed)
-    assert result.pop("report.html").replace(b"killed", b"undisturbed") == expected.pop("report.html")
+    assert result.pop("report.html").replace(b"killed", b"undisturbed") == expected.pop(
+        "report.html"
+    )
     assert result == expected
 
 
@@ -128,7 +174,8 @@ def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
 def test_ctrl_c_while_tuning_is_one_line(folder):
     "A terminal sends Ctrl-C to all processes of a command; none of them may answer with a traceback."
     process = start("run --data starter --note-cnn-clips 640 --out interrupted")
-    while not any(folder.glob("interrupted/checkpoints/dqn-*")) and process.poll() is None: time.sleep(0.02)
+    while not any(folder.glob("interrupted/checkpoints/dqn-*")) and process.poll() is None:
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -138,26 +185,40 @@ def test_ctrl_c_while_tuning_is_one_line(folder):
 
 def test_resumes_in_the_middle_of_the_note_cnn(finished, folder, monkeypatch):
     from drum_qtuner import note_cnn
+
     real, calls = note_cnn.save_checkpoint, []
+
     def stop_after_five(*args, **facts):
         real(*args, **facts)
         calls.append(1)
-        if len(calls) == 5: raise KeyboardInterrupt
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
         patch.setattr(note_cnn, "save_checkpoint", stop_after_five)
         result = drum_qtuner(SMALL + " --out half-trained")
     assert result.exit_code == 130 and re.fullmatch(r"Interrupted\. [^\n]+\n", result.stderr)
-    assert Path("half-trained/checkpoints/note_cnn").exists() and not Path("half-trained/models").exists()
+    assert (
+        Path("half-trained/checkpoints/note_cnn").exists()
+        and not Path("half-trained/models").exists()
+    )
     assert drum_qtuner(SMALL + " --out half-trained").exit_code == 0
     ours, theirs = contents(Path("half-trained")), contents(finished[0])
     for name in theirs:
-        if name != "report.html": assert ours[name] == theirs[name]
+        if name != "report.html":
+            assert ours[name] == theirs[name]
 
 
-@pytest.mark.parametrize("options,words", [
-    ("--seed 1", ["seed = 0, not 1"]), ("--iterations 400", ["iterations = 300, not 400"]),
-    ("--note-cnn-clips 650", ["note_cnn_clips = 640, not 650"]), ("--epsilons 0.1", ["epsilons = [0.1, 0.5], not [0.1]"]),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "options,words",
+    [
+        ("--seed 1", ["seed = 0, not 1"]),
+        ("--iterations 400", ["iterations = 300, not 400"]),
+        ("--note-cnn-clips 650", ["note_cnn_clips = 640, not 650"]),
+        ("--epsilons 0.1", ["epsilons = [0.1, 0.5], not [0.1]"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_folder_of_other_settings_is_refused_and_kept(finished, options, words):
     before = contents(finished[0])
     fails(drum_qtuner(f"{SMALL} {options} --out finished"), *words, "--out")
@@ -166,10 +227,13 @@ def test_folder_of_other_settings_is_refused_and_kept(finished, options, words):
 
 def test_folder_of_other_data_is_refused(finished, monkeypatch):
     import drum_qtuner.cli as cli
+
     read = cli.read_data
+
     def fewer(source):
         data = read(source)
         return {**data, "train": data["train"][:100]}
+
     monkeypatch.setattr(cli, "read_data", fewer)
     fails(drum_qtuner(SMALL + " --out finished"), "data = 3,112 clips", "not 716 clips", "--out")
 
@@ -184,10 +248,23 @@ def test_folder_of_something_else_is_refused():
 
 
 def test_default_folders_do_not_collide():
-    class Part(list): source = "the starter corpus, because the official archive could not be downloaded (ConnectionError)"
-    class Groove(list): source = "DRUM_QTUNER_GROOVE (groove.zip)"
-    class Own(list): source = "../my <beats>"
-    def data(kind, *sizes): return {split: kind([0] * size) for split, size in zip(["train", "validation", "test"], sizes)}
+    class Part(list):
+        source = (
+            "the starter corpus, because the official archive could not be downloaded"
+            " (ConnectionError)"
+        )
+
+    class Groove(list):
+        source = "DRUM_QTUNER_GROOVE (groove.zip)"
+
+    class Own(list):
+        source = "../my <beats>"
+
+    def data(kind, *sizes):
+        return {
+            split: kind([0] * size) for split, size in zip(["train", "validation", "test"], sizes)
+        }
+
     groove = data(Groove, 16_389, 2_039, 2_064)
     assert default_folder(groove, 0, False).as_posix() == "runs/groove-seed0"
     assert default_folder(groove, 3, True).as_posix() == "runs/groove-seed3-brief"
@@ -200,31 +277,59 @@ def test_default_settings_fit_into_five_minutes():
     epsilons = [float(epsilon) for epsilon in settings["epsilons"].split(",")]
     assert epsilons == [0.01, 0.05, 0.1, 0.3, 0.5] and settings["note_cnn_clips"] == 150_000
     from drum_qtuner.cli import BRIEF, PAPER
+
     assert minutes(BRIEF) <= minutes(PAPER) <= 4 and PAPER["iterations"] == 500_000
 
 
-@pytest.mark.parametrize("line,words", [
-    ("dance", ["dance"]), ("run --beats 3", ["--beats"]), ("run --epsilons 0.1,x", ["0.1,x"]), ("run --epsilons 0.1,1.5", ["1.5"]),
-    ("run --epsilons nan", ["nan"]), ("run --epsilons ''", ["list of numbers"]), ("run --iterations 0", ["0"]), ("run --full --iterations 5", ["--full"]),
-    ("run --seed -1", ["-1"]), ("run --data nowhere.zip", ["nowhere.zip"]), ("run --data starter --out file.txt", ["file.txt"]),
-    ("run --data starter --out file.txt/out", ["file.txt"]), ("data --data file.txt", ["file.txt"]), ("data --data empty", ["info.csv"]),
-    ("generate --model nobody", ["nobody", "note_cnn"]), ("generate --model nowhere.safetensors", ["nowhere.safetensors"]),
-    ("generate --model broken.safetensors", ["broken.safetensors"]), ("generate --n 0", ["0"]), ("generate --n many", ["many"]),
-    ("generate --model note_cnn --temperature 0", ["temperature"]), ("generate --steps 20", ["20"]), ("generate --bpm 0", ["bpm"]),
-    ("generate --primer nowhere.mid", ["nowhere.mid"]), ("generate --primer file.txt", ["file.txt"]), ("generate --decode loud", ["loud"]),
-    ("generate --out file.txt", ["file.txt"]), ("generate --out file.txt/beats", ["file.txt"]), ("evaluate nowhere.mid", ["nowhere.mid"]), ("evaluate file.txt", ["file.txt"]),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "line,words",
+    [
+        ("dance", ["dance"]),
+        ("run --beats 3", ["--beats"]),
+        ("run --epsilons 0.1,x", ["0.1,x"]),
+        ("run --epsilons 0.1,1.5", ["1.5"]),
+        ("run --epsilons nan", ["nan"]),
+        ("run --epsilons ''", ["list of numbers"]),
+        ("run --iterations 0", ["0"]),
+        ("run --full --iterations 5", ["--full"]),
+        ("run --seed -1", ["-1"]),
+        ("run --data nowhere.zip", ["nowhere.zip"]),
+        ("run --data starter --out file.txt", ["file.txt"]),
+        ("run --data starter --out file.txt/out", ["file.txt"]),
+        ("data --data file.txt", ["file.txt"]),
+        ("data --data empty", ["info.csv"]),
+        ("generate --model nobody", ["nobody", "note_cnn"]),
+        ("generate --model nowhere.safetensors", ["nowhere.safetensors"]),
+        ("generate --model broken.safetensors", ["broken.safetensors"]),
+        ("generate --n 0", ["0"]),
+        ("generate --n many", ["many"]),
+        ("generate --model note_cnn --temperature 0", ["temperature"]),
+        ("generate --steps 20", ["20"]),
+        ("generate --bpm 0", ["bpm"]),
+        ("generate --primer nowhere.mid", ["nowhere.mid"]),
+        ("generate --primer file.txt", ["file.txt"]),
+        ("generate --decode loud", ["loud"]),
+        ("generate --out file.txt", ["file.txt"]),
+        ("generate --out file.txt/beats", ["file.txt"]),
+        ("evaluate nowhere.mid", ["nowhere.mid"]),
+        ("evaluate file.txt", ["file.txt"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_mistakes_get_one_line(folder, line, words):
     Path("file.txt").write_text("not what you think")
     Path("broken.safetensors").write_text("broken")
     Path("empty").mkdir(exist_ok=True)
     before = sorted(path.name for path in folder.iterdir())
     fails(drum_qtuner(line), *words)
-    assert set(path.name for path in folder.iterdir()) - set(before) <= {"cache"}, "a mistake left something behind"
+    assert set(path.name for path in folder.iterdir()) - set(before) <= {"cache"}, (
+        "a mistake left something behind"
+    )
 
 
 def test_programmers_mistakes_are_not_hidden(monkeypatch):
     import drum_qtuner.cli as cli
+
     monkeypatch.setattr(cli, "read_data", lambda source: 1 / 0)
     assert isinstance(drum_qtuner("data").exception, ZeroDivisionError)
 
@@ -254,32 +359,48 @@ def test_generate_is_deterministic_and_writes_over_nothing(folder):
 def test_generate_goes_on_from_a_primer():
     primer = Beat.from_classes([0, 9, 6, 9, 1, 9, 6, 9] * 4)
     primer.to_midi("primer.mid")
-    assert drum_qtuner("generate --model note_cnn --primer primer.mid --primer-steps 12 --n 2 --steps 48 --out primed").exit_code == 0
+    assert (
+        drum_qtuner(
+            "generate --model note_cnn --primer primer.mid --primer-steps 12 --n 2 --steps 48 --out"
+            " primed"
+        ).exit_code
+        == 0
+    )
     for path in Path("primed").iterdir():
         beat = Beat.from_midi(path)
         assert beat.steps == 48 and beat.classes()[:12].tolist() == primer.classes()[:12].tolist()
 
 
 def test_generate_takes_a_model_of_a_run(finished):
-    result = drum_qtuner("generate --model finished/models/dqn-0.1.safetensors --decode argmax --n 12 --out own")
+    result = drum_qtuner(
+        "generate --model finished/models/dqn-0.1.safetensors --decode argmax --n 12 --out own"
+    )
     assert result.exit_code == 0 and len(list(Path("own").glob("dqn-0.1-*.mid"))) == 12
     played = {Beat.from_midi(path).classes().tobytes() for path in Path("own").iterdir()}
-    assert played <= {Beat.from_midi(path).classes().tobytes() for path in finished[0].glob("beats/dqn-0.1/*.mid")}
+    assert played <= {
+        Beat.from_midi(path).classes().tobytes() for path in finished[0].glob("beats/dqn-0.1/*.mid")
+    }
     assert f"{len(played)} distinct" in result.stdout and "argmax" in result.stdout
 
 
 class Page(HTMLParser):
     "All elements of a page with their attributes."
+
     def __init__(self, text):
         super().__init__()
         self.elements = []
         self.feed(text)
-    def handle_starttag(self, tag, attributes): self.elements.append((tag, dict(attributes)))
-    def of(self, name): return [attributes for tag, attributes in self.elements if tag == name]
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.elements if tag == name]
 
 
 def test_report_is_self_contained(finished):
     import matplotlib.image
+
     text = (finished[0] / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert not {tag for tag, _ in page.elements} & {"iframe", "object", "embed", "base", "form"}
@@ -287,15 +408,36 @@ def test_report_is_self_contained(finished):
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             assert not name.startswith("on")
-            if name in ("src", "srcset", "data", "poster") or tag == "link": assert attributes.get("href", value).startswith("data:")
-            if name == "href" and tag == "a": assert value.startswith(("https://creativecommons.org/", "https://magenta.tensorflow.org/"))
+            if name in ("src", "srcset", "data", "poster") or tag == "link":
+                assert attributes.get("href", value).startswith("data:")
+            if name == "href" and tag == "a":
+                assert value.startswith(
+                    ("https://creativecommons.org/", "https://magenta.tensorflow.org/")
+                )
     assert "url(" not in text and "@import" not in text
-    pictures = [base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True) for image in page.of("img")]
+    pictures = [
+        base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True)
+        for image in page.of("img")
+    ]
     assert [matplotlib.image.imread(io.BytesIO(data)).shape[2] for data in pictures] == [4, 4, 4]
     assert all(image["alt"] for image in page.of("img"))
     files = contents(finished[0] / "beats")
-    assert len([figure for figure in page.of("figure") if figure.get("class", "").startswith("dq-player")]) == len(page.of("audio")) == len(files) == 50
-    shown = [json.loads(data) for data in re.findall(r'<script type="application/json">(.*?)</script>', text)]
+    assert (
+        len(
+            [
+                figure
+                for figure in page.of("figure")
+                if figure.get("class", "").startswith("dq-player")
+            ]
+        )
+        == len(page.of("audio"))
+        == len(files)
+        == 50
+    )
+    shown = [
+        json.loads(data)
+        for data in re.findall(r'<script type="application/json">(.*?)</script>', text)
+    ]
     notes = {json.dumps(beat_data(Beat.from_midi(data))["notes"]) for data in files.values()}
     assert {json.dumps(beat["notes"]) for beat in shown} == notes
 
@@ -303,23 +445,53 @@ def test_report_is_self_contained(finished):
 def test_report_tells_what_was_done(finished):
     text = (finished[0] / "report.html").read_text(encoding="utf-8")
     card = json.loads((finished[0] / "models/note_cnn.json").read_text())
-    for words in ("the starter corpus", "no number here is a result of the paper", "Apache License", "500,000", "16,389", "2,496", "300",
-                  f"{card['valid_loss']:.3f}", f"{card['test_loss']:.3f}"): assert words in text
+    for words in (
+        "the starter corpus",
+        "no number here is a result of the paper",
+        "Apache License",
+        "500,000",
+        "16,389",
+        "2,496",
+        "300",
+        f"{card['valid_loss']:.3f}",
+        f"{card['test_loss']:.3f}",
+    ):
+        assert words in text
     rewards = np.load(finished[0] / "models/dqn-0.1.rewards.npz")["rewards"]
     assert f"{rewards.mean():.2f}".replace("-", "−") in text
 
 
 def report(**changes):
-    content = dict(name="run", source="here", kind="other", card={"valid_loss": 1.0, "test_loss": 1.0}, models=[], figures=[], head=[], rows=[], settings=[], brief=True)
+    content = dict(
+        name="run",
+        source="here",
+        kind="other",
+        card={"valid_loss": 1.0, "test_loss": 1.0},
+        models=[],
+        figures=[],
+        head=[],
+        rows=[],
+        settings=[],
+        brief=True,
+    )
     return render_report(**{**content, **changes})
 
 
 def test_names_from_outside_are_escaped():
     evil = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"'"
+
     def filled(text):
         figures = player({text: Beat.from_classes([0] * 16)}).html(script=False)
-        return report(name=text, source=text, head=[text], rows=[[text]], settings=[[text] * 3], figures=[{"title": text, "text": text, "image": text}],
-                      models=[{"name": text, "text": text, "first": figures, "more": figures, "hidden": 1}])
+        return report(
+            name=text,
+            source=text,
+            head=[text],
+            rows=[[text]],
+            settings=[[text] * 3],
+            figures=[{"title": text, "text": text, "image": text}],
+            models=[{"name": text, "text": text, "first": figures, "more": figures, "hidden": 1}],
+        )
+
     page, plain = Page(filled(evil)), Page(filled("x"))
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert page.of("img")[0]["src"] == evil
@@ -327,5 +499,14 @@ def test_names_from_outside_are_escaped():
 
 def test_groove_is_attributed():
     groove = report(kind="groove")
-    for words in ("Creative Commons Attribution 4.0", "Jon Gillick", "https://creativecommons.org/licenses/by/4.0/"): assert words in groove
-    assert "no number here" not in groove and "no number here" in report(kind="starter") and "Gillick" not in report(kind="starter")
+    for words in (
+        "Creative Commons Attribution 4.0",
+        "Jon Gillick",
+        "https://creativecommons.org/licenses/by/4.0/",
+    ):
+        assert words in groove
+    assert (
+        "no number here" not in groove
+        and "no number here" in report(kind="starter")
+        and "Gillick" not in report(kind="starter")
+    )

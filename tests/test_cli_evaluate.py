@@ -1,4 +1,5 @@
 """The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
+
 import shlex
 
 import numpy as np
@@ -30,23 +31,33 @@ def folder(tmp_path_factory):
 
 
 def evaluate(line: str):
-    return CliRunner().invoke(main, ["evaluate", *shlex.split(line), "--data", "starter"], prog_name="drum_qtuner")
+    return CliRunner().invoke(
+        main, ["evaluate", *shlex.split(line), "--data", "starter"], prog_name="drum_qtuner"
+    )
 
 
 def files(folder, *names):
-    return " ".join(path.relative_to(folder).as_posix() for name in names for path in sorted(folder.glob(f"{name}/*.mid")))
+    return " ".join(
+        path.relative_to(folder).as_posix()
+        for name in names
+        for path in sorted(folder.glob(f"{name}/*.mid"))
+    )
 
 
 def test_table_and_files(folder):
     result = evaluate(files(folder, "chance", "loops") + " --out panel")
     assert result.exit_code == 0, result.output
-    assert "starter corpus; 12 beats of each folder beside validation clips" in result.stdout and "needs 40 beats" in result.stdout
+    assert (
+        "starter corpus; 12 beats of each folder beside validation clips" in result.stdout
+        and "needs 40 beats" in result.stdout
+    )
     panel = pd.read_csv(folder / "panel/panel.csv")
     assert panel["set"].unique().tolist() == ["real", "chance", "loops", "random"]
     distinct = panel[panel["figure"] == "distinct beats"].set_index("set")["value"]
     assert distinct["loops"] == pytest.approx(1 / 12) and distinct["chance"] == 1
     assert (folder / "panel/panel.png").read_bytes().startswith(b"\x89PNG")
-    for figure in panel["figure"].unique(): assert figure in result.stdout
+    for figure in panel["figure"].unique():
+        assert figure in result.stdout
 
 
 def test_files_are_not_written_over_unasked(folder):
@@ -59,14 +70,26 @@ def test_files_are_not_written_over_unasked(folder):
 
 def test_final_looks_at_test_clips(folder):
     result = evaluate(files(folder, "chance") + " --final --fast --seed 3")
-    assert result.exit_code == 0 and "beside test clips" in result.stdout and "No two-sample test.\n" in result.stdout
+    assert (
+        result.exit_code == 0
+        and "beside test clips" in result.stdout
+        and "No two-sample test.\n" in result.stdout
+    )
 
 
 def test_poly(folder):
     assert evaluate(files(folder, "loops") + " --poly --fast").exit_code == 0
 
 
-@pytest.mark.parametrize("line, words", [("", ["FILES"]), ("nowhere.mid", ["nowhere.mid"]), ("broken.mid", ["broken.mid"]),
-                                         ("chance/00.mid", ["at least two"]), ("long/01.mid long/02.mid", ["long", "64 steps"])])
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("", ["FILES"]),
+        ("nowhere.mid", ["nowhere.mid"]),
+        ("broken.mid", ["broken.mid"]),
+        ("chance/00.mid", ["at least two"]),
+        ("long/01.mid long/02.mid", ["long", "64 steps"]),
+    ],
+)
 def test_mistakes(folder, line, words):
     fails(evaluate(line), *words)

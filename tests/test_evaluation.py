@@ -1,4 +1,5 @@
 """Evaluation: each figure against arithmetic done by hand, another library, or a property that must hold."""
+
 from itertools import product
 
 import numpy as np
@@ -25,6 +26,7 @@ def repeat(*sounds) -> Beat:
 
 class Memoryless:
     "The same probabilities in every state, each with its own weight."
+
     def __init__(self, weights):
         self.log_p = (torch.tensor(weights, dtype=torch.float64) / sum(weights)).log()
 
@@ -34,11 +36,13 @@ class Memoryless:
 
 class NextSound:
     "Always prefers the sound after the last one, round the kit."
+
     def scores(self, prefix):
         return torch.nn.functional.one_hot((prefix[:, -1] + 1) % 10, 10).float()
 
 
 # The rolling mean
+
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(-50, 0)), st.data())
 def test_rolling_mean_is_convolution(rewards, data):
@@ -57,13 +61,16 @@ def test_rolling_mean_of_a_long_float32_log_stays_exact():
     np.testing.assert_allclose(rolling_mean(log), np.float64(np.float32(-0.1)), rtol=1e-12)
 
 
-@pytest.mark.parametrize("rewards, window", [([1, 2], 3), ([], 1), ([1, 2], 0), ([[1, 2], [3, 4]], 1)])
+@pytest.mark.parametrize(
+    "rewards, window", [([1, 2], 3), ([], 1), ([1, 2], 0), ([[1, 2], [3, 4]], 1)]
+)
 def test_rolling_mean_refuses(rewards, window):
     with pytest.raises(ValueError, match="a window of"):
         rolling_mean(rewards, window)
 
 
 # Rewards
+
 
 def test_class_array_wants_beats_of_one_length():
     with pytest.raises(ValueError, match=r"\[16, 32\]"):
@@ -73,11 +80,11 @@ def test_class_array_wants_beats_of_one_length():
 
 
 def test_step_rewards_by_hand():
-    model = Memoryless([5, 3] + [.25] * 8)  # sum 10
+    model = Memoryless([5, 3] + [0.25] * 8)  # sum 10
     rewards = step_rewards(model, [repeat(1, 0), repeat(0, 9)])
     assert rewards.shape == (2, 15)
-    np.testing.assert_allclose(rewards[0, :2], np.log([.5, .3]))
-    np.testing.assert_allclose(rewards[1, :2], np.log([.025, .5]))
+    np.testing.assert_allclose(rewards[0, :2], np.log([0.5, 0.3]))
+    np.testing.assert_allclose(rewards[1, :2], np.log([0.025, 0.5]))
 
 
 def test_step_rewards_are_minus_the_cross_entropy():
@@ -86,51 +93,87 @@ def test_step_rewards_are_minus_the_cross_entropy():
     played = generate(note_cnn, n=4, seed=3)
     classes = torch.from_numpy(class_array(played)).long()
     for t in (1, 8, 31):
-        expected = -torch.nn.functional.cross_entropy(note_cnn.scores(classes[:, :t]), classes[:, t], reduction="none")
-        np.testing.assert_allclose(step_rewards(note_cnn, played)[:, t - 1], expected.detach().numpy(), rtol=1e-5)
+        expected = -torch.nn.functional.cross_entropy(
+            note_cnn.scores(classes[:, :t]), classes[:, t], reduction="none"
+        )
+        np.testing.assert_allclose(
+            step_rewards(note_cnn, played)[:, t - 1], expected.detach().numpy(), rtol=1e-5
+        )
 
 
 def test_greedy_beats_follow_the_model():
     played = greedy_beats(NextSound(), steps=16, bpm=99)
-    assert [beat.classes().tolist() for beat in played] == [[(first + t) % 10 for t in range(16)] for first in range(10)]
+    assert [beat.classes().tolist() for beat in played] == [
+        [(first + t) % 10 for t in range(16)] for first in range(10)
+    ]
     assert {beat.bpm for beat in played} == {99}
 
 
 def test_greedy_reward_by_hand():
     "Round the kit from each of the ten sounds: 15 rewards a beat, the first step has none."
     weights = np.arange(1, 11) / 55
-    by_hand = np.mean([np.log(weights[(first + t) % 10]) for first, t in product(range(10), range(1, 16))])
-    assert greedy_reward(NextSound(), Memoryless(list(range(1, 11))), steps=16) == pytest.approx(by_hand)
+    by_hand = np.mean(
+        [np.log(weights[(first + t) % 10]) for first, t in product(range(10), range(1, 16))]
+    )
+    assert greedy_reward(NextSound(), Memoryless(list(range(1, 11))), steps=16) == pytest.approx(
+        by_hand
+    )
 
 
-@pytest.mark.parametrize("epsilon", [0, .3, 1])
+@pytest.mark.parametrize("epsilon", [0, 0.3, 1])
 def test_exploring_rewards_of_a_memoryless_model(epsilon):
     "Where the state does not matter there is nothing to simulate: the parts are known exactly."
-    weights = [6, 2] + [.25] * 8  # sum 10
+    weights = [6, 2] + [0.25] * 8  # sum 10
     parts = exploring_rewards(Memoryless(weights), Memoryless(weights), epsilon, n=3)
     uniform = np.mean(np.log(np.array(weights) / 10))
-    assert parts == pytest.approx({"greedy": np.log(.6), "random": uniform, "exploring": (1 - epsilon) * np.log(.6) + epsilon * uniform})
+    assert parts == pytest.approx(
+        {
+            "greedy": np.log(0.6),
+            "random": uniform,
+            "exploring": (1 - epsilon) * np.log(0.6) + epsilon * uniform,
+        }
+    )
 
 
 def test_exploring_without_exploration_is_greedy():
     model = NoteCNN()
     exact = greedy_reward(model, model)
-    assert exploring_rewards(model, model, 0, n=500)["exploring"] == pytest.approx(exact, abs=.05)
-    assert exploring_rewards(model, model, .5, n=20, seed=1) == exploring_rewards(model, model, .5, n=20, seed=1)
+    assert exploring_rewards(model, model, 0, n=500)["exploring"] == pytest.approx(exact, abs=0.05)
+    assert exploring_rewards(model, model, 0.5, n=20, seed=1) == exploring_rewards(
+        model, model, 0.5, n=20, seed=1
+    )
     with pytest.raises(ValueError, match="epsilon"):
         exploring_rewards(model, model, 1.5)
 
 
 # Repetition
 
-@pytest.mark.parametrize("beat, over_rests, or_rest, sounds, share, rests", [
-    (repeat(REST), 0, 16, 0, 1, 1),
-    (repeat(6), 16, 16, 1, 1, 0),
-    (repeat(6, REST), 8, 1, 1, 1 / 2, 1 / 2),
-    (repeat(0, 6, 1, 6), 1, 1, 3, 1 / 2, 0),
-    (repeat(0, 0, REST, 0), 12, 3, 1, 3 / 4, 1 / 4),  # the 0 before a motif's end joins the next two
-    (Beat.from_classes([0] * 3 + [REST] * 5 + [0] * 2 + [1] * 4 + [REST] * 2), 5, 5, 2, 7 / 16, 7 / 16),
-])
+
+@pytest.mark.parametrize(
+    "beat, over_rests, or_rest, sounds, share, rests",
+    [
+        (repeat(REST), 0, 16, 0, 1, 1),
+        (repeat(6), 16, 16, 1, 1, 0),
+        (repeat(6, REST), 8, 1, 1, 1 / 2, 1 / 2),
+        (repeat(0, 6, 1, 6), 1, 1, 3, 1 / 2, 0),
+        (
+            repeat(0, 0, REST, 0),
+            12,
+            3,
+            1,
+            3 / 4,
+            1 / 4,
+        ),  # the 0 before a motif's end joins the next two
+        (
+            Beat.from_classes([0] * 3 + [REST] * 5 + [0] * 2 + [1] * 4 + [REST] * 2),
+            5,
+            5,
+            2,
+            7 / 16,
+            7 / 16,
+        ),
+    ],
+)
 def test_repetition_by_hand(beat, over_rests, or_rest, sounds, share, rests):
     assert longest_run(beat) == over_rests
     assert longest_run(beat, over_rests=False) == or_rest
@@ -144,7 +187,10 @@ def test_repetition_holds_together(beat):
     counts = class_counts(beat)
     assert counts.tolist() == [beat.classes().tolist().count(c) for c in range(10)]
     assert (longest_run(beat) == 0) == (sounds_used(beat) == 0) == (rest_share(beat) == 1)
-    assert longest_run(beat) <= counts[:REST].max() and 1 <= longest_run(beat, over_rests=False) <= counts.max()
+    assert (
+        longest_run(beat) <= counts[:REST].max()
+        and 1 <= longest_run(beat, over_rests=False) <= counts.max()
+    )
     assert rest_share(beat) <= commonest_share(beat) <= 1
     assert commonest_share(beat) >= 1 / (sounds_used(beat) + (rest_share(beat) > 0))
 
@@ -153,7 +199,13 @@ def test_repetition_holds_together(beat):
 def test_repetition_does_not_depend_on_which_drums_or_direction(classes, order):
     beat = Beat.from_classes(classes)
     other = Beat.from_classes(np.array([*order, REST])[classes][::-1])
-    for measure in (longest_run, sounds_used, commonest_share, rest_share, lambda b: longest_run(b, over_rests=False)):
+    for measure in (
+        longest_run,
+        sounds_used,
+        commonest_share,
+        rest_share,
+        lambda b: longest_run(b, over_rests=False),
+    ):
         assert measure(beat) == measure(other)
 
 
@@ -161,7 +213,9 @@ def test_repetition_does_not_depend_on_which_drums_or_direction(classes, order):
 def test_where_the_rests_are_does_not_matter_to_a_run_over_rests(beat):
     classes = beat.classes()
     strokes = classes[classes != REST]
-    assert longest_run(beat) == longest_run(Beat.from_classes(np.r_[strokes, np.full(32 - len(strokes), REST)]))
+    assert longest_run(beat) == longest_run(
+        Beat.from_classes(np.r_[strokes, np.full(32 - len(strokes), REST)])
+    )
 
 
 @given(st.lists(sequences, min_size=1, max_size=6))
@@ -172,14 +226,20 @@ def test_distinct_counts_class_sequences(rows):
 
 
 def test_describe_by_hand():
-    table = describe({"ride": [repeat(8), repeat(8, REST)], "quiet": [repeat(REST), repeat(REST), repeat(1)]})
+    table = describe(
+        {"ride": [repeat(8), repeat(8, REST)], "quiet": [repeat(REST), repeat(REST), repeat(1)]}
+    )
     assert table.loc["ride"].tolist() == [2, 2, 2, 12, 8.5, 1, 3 / 4, 1 / 4, "Ride Cymbal"]
-    assert table.loc["quiet"].tolist() == pytest.approx([3, 2, 2, 16 / 3, 16, 1 / 3, 1, 2 / 3, "rest"])
+    assert table.loc["quiet"].tolist() == pytest.approx(
+        [3, 2, 2, 16 / 3, 16, 1 / 3, 1, 2 / 3, "rest"]
+    )
     assert favourite([repeat(4, 2)]) == KIT[2].name  # equals: the first on the kit
 
 
 def test_describe_takes_beats_of_different_lengths():
-    assert describe({"both": [repeat(0), Beat.from_classes([0] * 32)]}).loc["both", ["distinct", "longest_run"]].tolist() == [2, 24]
+    assert describe({"both": [repeat(0), Beat.from_classes([0] * 32)]}).loc[
+        "both", ["distinct", "longest_run"]
+    ].tolist() == [2, 24]
 
 
 def test_describe_refuses_nothing_to_describe():
@@ -189,10 +249,11 @@ def test_describe_refuses_nothing_to_describe():
 
 # Preferences
 
+
 def test_preference_test_is_the_papers():
     counts = np.array(list(PREFERRED.values()))
     assert counts.sum() == 150
-    by_hand = ((counts - 25)**2).sum() / 25
+    by_hand = ((counts - 25) ** 2).sum() / 25
     assert preference_test().statistic == pytest.approx(by_hand) == pytest.approx(62.32)
     assert preference_test().pvalue == pytest.approx(scipy.stats.chi2.sf(by_hand, df=5))
 
@@ -203,26 +264,29 @@ def test_equal_models_are_no_surprise():
 
 # Pictures
 
+
 @pytest.fixture
 def axes():
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     yield plt.subplots()[1]
     plt.close("all")
 
 
 def test_rewards_are_drawn_at_their_iteration(axes):
-    log = np.repeat([-4., -1.], 50)
-    curve, dash = plot_rewards({.1: log}, axes, window=10).lines
+    log = np.repeat([-4.0, -1.0], 50)
+    curve, dash = plot_rewards({0.1: log}, axes, window=10).lines
     at, mean = curve.get_data()
     assert (at[0], at[-1]) == (10, 100)
     assert mean[at == 50] == -4 and mean[at == 55] == -2.5 and mean[at == 60] == -1
-    assert set(dash.get_ydata()) == {PLATEAUS[.1]}
+    assert set(dash.get_ydata()) == {PLATEAUS[0.1]}
 
 
 def test_long_logs_are_thinned_and_keep_their_ends(axes):
-    curve = plot_rewards({.2: np.linspace(-5, 0, 20_000)}, axes, window=1).lines[0]
+    curve = plot_rewards({0.2: np.linspace(-5, 0, 20_000)}, axes, window=1).lines[0]
     assert len(axes.lines) == 1 and len(curve.get_xdata()) <= 4000
     assert curve.get_ydata()[[0, -1]].tolist() == [-5, 0]
 
@@ -242,9 +306,12 @@ def test_beats_are_drawn(axes):
 
 # Seeds
 
+
 def test_seed_study_is_the_same_on_one_core_and_two():
     note_cnn = NoteCNN()
-    table = seed_study(note_cnn, epsilons=[.1], seeds=[0, 1], iterations=20, workers=1)
-    pd.testing.assert_frame_equal(table, seed_study(note_cnn, epsilons=[.1], seeds=[0, 1], iterations=20, workers=2))
+    table = seed_study(note_cnn, epsilons=[0.1], seeds=[0, 1], iterations=20, workers=1)
+    pd.testing.assert_frame_equal(
+        table, seed_study(note_cnn, epsilons=[0.1], seeds=[0, 1], iterations=20, workers=2)
+    )
     assert table["seed"].tolist() == [0, 1] and table["exploring"].nunique() == 2
     assert (table["greedy"] < 0).all() and table["distinct"].between(1, 10).all()

@@ -1,4 +1,5 @@
 """The fast loop does what the plain loop does: the same actions, rewards, weights, gradients, checkpoints and errors."""
+
 import copy
 import itertools
 import os
@@ -27,7 +28,9 @@ def note_cnn():
 
 def difference(one, other) -> float:
     "The largest difference between two networks' weights."
-    return max((a - b).abs().max().item() for a, b in zip(weights(one).values(), weights(other).values()))
+    return max(
+        (a - b).abs().max().item() for a, b in zip(weights(one).values(), weights(other).values())
+    )
 
 
 def same(one, other) -> bool:
@@ -48,10 +51,18 @@ def test_agrees_with_the_plain_loop_for_3000_iterations(note_cnn, epsilon, seed)
 def test_what_stands_for_log_0(note_cnn):
     "A Note-CNN that is far too sure of itself: where p is 0 in float32, both loops put the number given, and only there."
     sure = copy.deepcopy(note_cnn)
-    with torch.no_grad(): sure.output.weight *= 25
+    with torch.no_grad():
+        sure.output.weight *= 25
     settings = dict(epsilon=1.0, iterations=300, start="random", learning_rate=1e-5)
-    exact, (q, rewards), (fast_q, fast_rewards) = tune(sure, **settings)[1], tune(sure, log_zero=-18.42, **settings), fast_tune(sure, log_zero=-18.42, **settings)
-    with np.errstate(under="ignore"): zero = np.exp(exact.astype(np.float64)) < np.finfo(np.float32).smallest_subnormal.astype(np.float64)
+    exact, (q, rewards), (fast_q, fast_rewards) = (
+        tune(sure, **settings)[1],
+        tune(sure, log_zero=-18.42, **settings),
+        fast_tune(sure, log_zero=-18.42, **settings),
+    )
+    with np.errstate(under="ignore"):
+        zero = np.exp(exact.astype(np.float64)) < np.finfo(np.float32).smallest_subnormal.astype(
+            np.float64
+        )
     assert 10 < zero.sum() < 290 and (exact[~zero] < -18.42).sum() > 10
     np.testing.assert_array_equal(rewards, np.where(zero, np.float32(-18.42), exact))
     np.testing.assert_allclose(fast_rewards, rewards, rtol=1e-4, atol=1e-4)
@@ -59,10 +70,21 @@ def test_what_stands_for_log_0(note_cnn):
     np.testing.assert_allclose(fast_tune(sure, **settings)[1], exact, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [
-    dict(start="random"), dict(start="random", episode_steps=32), dict(episode_steps=32), dict(episode_steps=2), dict(episode_steps=50), dict(output_layer="zero"),
-    dict(gamma=0.0, eta=1.0, target_every=1), dict(epsilon=1.0, learning_rate=1e-2, target_every=7), dict(epsilon=0.0),
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(start="random"),
+        dict(start="random", episode_steps=32),
+        dict(episode_steps=32),
+        dict(episode_steps=2),
+        dict(episode_steps=50),
+        dict(output_layer="zero"),
+        dict(gamma=0.0, eta=1.0, target_every=1),
+        dict(epsilon=1.0, learning_rate=1e-2, target_every=7),
+        dict(epsilon=0.0),
+    ],
+    ids=str,
+)
 def test_options_mean_the_same(note_cnn, options):
     q, rewards = tune(note_cnn, iterations=250, **options)
     fast_q, fast_rewards = fast_tune(note_cnn, iterations=250, **options)
@@ -70,7 +92,9 @@ def test_options_mean_the_same(note_cnn, options):
     assert difference(q, fast_q) < 1e-4
 
 
-@pytest.mark.parametrize("sizes", [ODD_SIZES, dict(ODD_SIZES, kernel=6), dict(ODD_SIZES, kernel=1, hidden=1)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [ODD_SIZES, dict(ODD_SIZES, kernel=6), dict(ODD_SIZES, kernel=1, hidden=1)], ids=str
+)
 @pytest.mark.parametrize("episode_steps", [None, 4])
 def test_any_architecture(sizes, episode_steps):
     judge = new_note_cnn(5, **sizes)
@@ -81,7 +105,11 @@ def test_any_architecture(sizes, episode_steps):
 
 
 @pytest.mark.parametrize("played", [1, 5, 31, 32])
-@pytest.mark.parametrize("sizes", [{}, dict(classes=4, steps=32, channels=12, kernel=5, hidden=6)], ids=["paper", "other"])
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, dict(classes=4, steps=32, channels=12, kernel=5, hidden=6)],
+    ids=["paper", "other"],
+)
 def test_gradient_is_autograds(sizes, played):
     "Forwards and backwards against torch, for windows that are nearly empty, nearly full and full."
     torch.manual_seed(played)
@@ -95,21 +123,31 @@ def test_gradient_is_autograds(sizes, played):
     fast_tuning.copy_in(expected, [p.grad for p in q.parameters()], q.sizes)
     expected = fast_tuning.layers(expected, q.sizes)
 
-    net, work = fast_tuning.layers(fast_tuning.flat_copy(q), q.sizes), fast_tuning.workspace(q.sizes)
+    net, work = (
+        fast_tuning.layers(fast_tuning.flat_copy(q), q.sizes),
+        fast_tuning.workspace(q.sizes),
+    )
     window, start, action = np.zeros(32, np.int64), 32 - played, int(sequence[0, -1])
     window[start:] = sequence[0]
     patterns = fast_tuning.zeros(positions, width)
     fast_tuning.listen(net, window, start, 0, patterns, q.sizes["kernel"] - 1)
     fast_tuning.score(net, patterns, work)
     x, newest, hidden, values = work
-    with torch.no_grad(): np.testing.assert_allclose(values, q.scores(sequence[:, :-1])[0], atol=1e-5)
+    with torch.no_grad():
+        np.testing.assert_allclose(values, q.scores(sequence[:, :-1])[0], atol=1e-5)
     x[-width:] = newest[action]
-    head, d_x, tail = fast_tuning.zeros(net[0].size + width), fast_tuning.zeros(x.size), fast_tuning.zeros(2 * q.sizes["hidden"] + 1)
+    head, d_x, tail = (
+        fast_tuning.zeros(net[0].size + width),
+        fast_tuning.zeros(x.size),
+        fast_tuning.zeros(2 * q.sizes["hidden"] + 1),
+    )
     error = np.float32(2 * (values[action] + 2))
     fast_tuning.gradient(net, window, start, x, hidden[action], error, head, d_x, tail)
-    linear = np.outer(tail[:q.sizes["hidden"]], x)
+    linear = np.outer(tail[: q.sizes["hidden"]], x)
     found = np.concatenate([head, linear.ravel(), tail])
-    np.testing.assert_allclose(found, np.concatenate([layer.ravel() for layer in expected]), atol=2e-5)
+    np.testing.assert_allclose(
+        found, np.concatenate([layer.ravel() for layer in expected]), atol=2e-5
+    )
     assert abs(found).max() > 0.1
 
 
@@ -117,7 +155,11 @@ def test_adam_is_torchs_also_after_sleep():
     "A row that had no gradient for 2,000 iterations, in torch and here, and then has one again."
     weight = torch.linspace(-1, 1, 64).requires_grad_()
     optimizer = torch.optim.Adam([weight], 1e-3, fused=True)
-    flat, means, squares = weight.detach().clone().numpy(), fast_tuning.zeros(64), fast_tuning.zeros(64)
+    flat, means, squares = (
+        weight.detach().clone().numpy(),
+        fast_tuning.zeros(64),
+        fast_tuning.zeros(64),
+    )
     nothing, asleep = fast_tuning.zeros(0), np.array([0])
     slept, x = 0, np.linspace(1, 2, 61, dtype=np.float32)
     with dqn_tuning.flushed_denormals():
@@ -135,36 +177,52 @@ def test_adam_is_torchs_also_after_sleep():
 def test_learns_the_exact_values_of_a_small_problem():
     "Three sounds, four steps: Q-learning must find what dynamic programming finds."
     judge = new_note_cnn(seed=3, classes=3, steps=4, channels=64, kernel=4, hidden=32)
-    with torch.no_grad(): judge.output.weight.mul_(12)
+    with torch.no_grad():
+        judge.output.weight.mul_(12)
 
     def exact_values(prefix):
-        reward = log_probability(judge, torch.tensor([prefix]).expand(3, -1), torch.arange(3)).tolist()
-        if len(prefix) == 3: return np.array(reward)
+        reward = log_probability(
+            judge, torch.tensor([prefix]).expand(3, -1), torch.arange(3)
+        ).tolist()
+        if len(prefix) == 3:
+            return np.array(reward)
         return np.array([r + 0.5 * exact_values(prefix + [a]).max() for a, r in enumerate(reward)])
 
     prefixes = [list(p) for n in (1, 2, 3) for p in itertools.product(range(3), repeat=n)]
     exact = np.array([exact_values(p) for p in prefixes])
     q, _ = fast_tune(judge, epsilon=1.0, iterations=60_000, episode_steps=4, eta=0.02)
-    with torch.no_grad(): learned = np.array([q.scores(torch.tensor([p]))[0].numpy() for p in prefixes])
+    with torch.no_grad():
+        learned = np.array([q.scores(torch.tensor([p]))[0].numpy() for p in prefixes])
     cost = exact.max(1) - exact[np.arange(len(exact)), learned.argmax(1)]
     assert abs(exact).max() > 2 and abs(learned - exact).mean() < 0.1 and cost.max() < 0.05
 
 
 @pytest.mark.parametrize("episode_steps", [None, 8])
-@pytest.mark.parametrize("first, then", [(fast_tune, fast_tune), (tune, fast_tune), (fast_tune, tune)], ids=["fast", "plain-fast", "fast-plain"])
+@pytest.mark.parametrize(
+    "first, then",
+    [(fast_tune, fast_tune), (tune, fast_tune), (fast_tune, tune)],
+    ids=["fast", "plain-fast", "fast-plain"],
+)
 def test_resumes(note_cnn, tmp_path, monkeypatch, episode_steps, first, then):
     "A run that breaks off goes on where it was, in every bit, and either loop can finish what the other began."
-    for module in (dqn_tuning, fast_tuning): monkeypatch.setattr(module, "CHECKPOINT_EVERY", 300)
-    settings, file = dict(iterations=1500, episode_steps=episode_steps), tmp_path / "run.safetensors"
+    for module in (dqn_tuning, fast_tuning):
+        monkeypatch.setattr(module, "CHECKPOINT_EVERY", 300)
+    settings, file = (
+        dict(iterations=1500, episode_steps=episode_steps),
+        tmp_path / "run.safetensors",
+    )
 
     def stop(iteration, q):
-        if iteration == 1000: raise RuntimeError("stopped")
+        if iteration == 1000:
+            raise RuntimeError("stopped")
 
-    with pytest.raises(RuntimeError, match="stopped"): first(note_cnn, checkpoint=file, callback=stop, **settings)
+    with pytest.raises(RuntimeError, match="stopped"):
+        first(note_cnn, checkpoint=file, callback=stop, **settings)
     resumed, whole = then(note_cnn, checkpoint=file, **settings), fast_tune(note_cnn, **settings)
-    if first is then: assert same(resumed, whole)
+    if first is then:
+        assert same(resumed, whole)
     np.testing.assert_allclose(resumed[1], whole[1], atol=1e-3)
-    again = fast_tune(note_cnn, checkpoint=file, **settings) # nothing is left to do
+    again = fast_tune(note_cnn, checkpoint=file, **settings)  # nothing is left to do
     assert same(again, resumed)
     with pytest.raises(ValueError, match="belongs to a training with iterations = 1500, not 1600"):
         fast_tune(note_cnn, checkpoint=file, **{**settings, "iterations": 1600})
@@ -175,10 +233,12 @@ def test_resumes_with_sleeping_rows(note_cnn, tmp_path):
     file = tmp_path / "run.safetensors"
 
     def stop(iteration, q):
-        if iteration == 12_000: raise RuntimeError("stopped")
+        if iteration == 12_000:
+            raise RuntimeError("stopped")
 
     settings = dict(epsilon=0.3, iterations=20_000)
-    with pytest.raises(RuntimeError): fast_tune(note_cnn, checkpoint=file, callback=stop, callback_every=4000, **settings)
+    with pytest.raises(RuntimeError):
+        fast_tune(note_cnn, checkpoint=file, callback=stop, callback_every=4000, **settings)
     assert same(fast_tune(note_cnn, checkpoint=file, **settings), fast_tune(note_cnn, **settings))
 
 
@@ -193,7 +253,13 @@ def tell(i, q): print(i, flush=True)
 try: fast_tune(load_pretrained(), iterations=10_000_000, checkpoint={str(file)!r}, callback=tell, callback_every=10_000)
 except KeyboardInterrupt: sys.exit(7)
 """
-    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ, TQDM_DISABLE="1"), **HEARS_CTRL_C)
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, TQDM_DISABLE="1"),
+        **HEARS_CTRL_C,
+    )
     assert run.stdout.readline().strip() == "10000"
     run.send_signal(signal.SIGINT)
     assert run.wait(20) == 7
@@ -204,23 +270,44 @@ except KeyboardInterrupt: sys.exit(7)
 
 def test_callback_sees_what_the_plain_loop_shows_and_changes_nothing(note_cnn):
     seen, plain = {}, {}
-    with_callback = fast_tune(note_cnn, iterations=25, callback=lambda i, q: seen.update({i: weights(q)["linear.weight"]}))
-    tune(note_cnn, iterations=25, callback=lambda i, q: plain.update({i: weights(q)["linear.weight"]}))
+    with_callback = fast_tune(
+        note_cnn, iterations=25, callback=lambda i, q: seen.update({i: weights(q)["linear.weight"]})
+    )
+    tune(
+        note_cnn,
+        iterations=25,
+        callback=lambda i, q: plain.update({i: weights(q)["linear.weight"]}),
+    )
     assert list(seen) == list(plain) == list(range(1, 26))
-    for i in seen: torch.testing.assert_close(seen[i], plain[i], atol=1e-5, rtol=0)
+    for i in seen:
+        torch.testing.assert_close(seen[i], plain[i], atol=1e-5, rtol=0)
     assert same(with_callback, fast_tune(note_cnn, iterations=25))
     every = []
-    often = fast_tune(note_cnn, iterations=2500, callback=lambda i, q: every.append(i), callback_every=700)
+    often = fast_tune(
+        note_cnn, iterations=2500, callback=lambda i, q: every.append(i), callback_every=700
+    )
     assert every == [700, 1400, 2100] and same(often, fast_tune(note_cnn, iterations=2500))
 
 
-@pytest.mark.parametrize("wrong", [
-    dict(epsilon=-0.1), dict(epsilon=float("nan")), dict(gamma=1.0), dict(eta=0), dict(iterations=0), dict(target_every=0),
-    dict(episode_steps=1), dict(output_layer="ones"),
-], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(epsilon=-0.1),
+        dict(epsilon=float("nan")),
+        dict(gamma=1.0),
+        dict(eta=0),
+        dict(iterations=0),
+        dict(target_every=0),
+        dict(episode_steps=1),
+        dict(output_layer="ones"),
+    ],
+    ids=str,
+)
 def test_bad_input_gives_the_same_error(note_cnn, wrong):
-    with pytest.raises(ValueError) as plain: tune(note_cnn, **wrong)
-    with pytest.raises(ValueError) as fast: fast_tune(note_cnn, **wrong)
+    with pytest.raises(ValueError) as plain:
+        tune(note_cnn, **wrong)
+    with pytest.raises(ValueError) as fast:
+        fast_tune(note_cnn, **wrong)
     assert str(fast.value) == str(plain.value)
 
 
@@ -228,7 +315,10 @@ def test_number_of_threads_does_not_matter(note_cnn):
     "Eight runs on one thread and on four; torch's global random numbers are left alone."
     torch.manual_seed(0)
     settings = dict(epsilons=(0.05, 0.5), seeds=(0, 1, 2, 3), iterations=1500)
-    one, four = fast_tune_many(note_cnn, workers=1, **settings), fast_tune_many(note_cnn, workers=4, **settings)
+    one, four = (
+        fast_tune_many(note_cnn, workers=1, **settings),
+        fast_tune_many(note_cnn, workers=4, **settings),
+    )
     assert list(one) == list(four) == list(itertools.product((0.05, 0.5), (0, 1, 2, 3)))
     assert all(same(one[run], four[run]) for run in one)
     assert same(one[0.5, 2], fast_tune(note_cnn, 0.5, 1500, seed=2))
@@ -239,21 +329,28 @@ def test_number_of_threads_does_not_matter(note_cnn):
 def test_networks_made_in_other_threads_do_not_change_the_weights(note_cnn):
     "While a run begins, others load their networks, which take random numbers too."
     alone, stopped = weights(new_q_network(note_cnn, 5)), threading.Event()
+
     def load_on():
-        while not stopped.is_set(): load_pretrained("dqn-0.1")
+        while not stopped.is_set():
+            load_pretrained("dqn-0.1")
+
     torch.manual_seed(0)
     others = [threading.Thread(target=load_on) for _ in range(3)]
-    for other in others: other.start()
-    try: made = [weights(new_q_network(note_cnn, 5)) for _ in range(100)]
+    for other in others:
+        other.start()
+    try:
+        made = [weights(new_q_network(note_cnn, 5)) for _ in range(100)]
     finally:
         stopped.set()
-        for other in others: other.join()
+        for other in others:
+            other.join()
     assert all(torch.equal(network[name], alone[name]) for network in made for name in alone)
     assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.manual_seed(0)))
 
 
 def test_an_error_in_one_run_stops_the_others(note_cnn):
-    with pytest.raises(ValueError, match="epsilon and eta"): fast_tune_many(note_cnn, epsilons=(2, 0.1, 0.1), iterations=10_000_000)
+    with pytest.raises(ValueError, match="epsilon and eta"):
+        fast_tune_many(note_cnn, epsilons=(2, 0.1, 0.1), iterations=10_000_000)
 
 
 def test_denormal_numbers_are_back_after_a_run(note_cnn):
@@ -263,14 +360,19 @@ def test_denormal_numbers_are_back_after_a_run(note_cnn):
 
 @pytest.mark.parametrize("episode_steps", [None, 2])
 def test_many_with_one_player_is_tune(note_cnn, episode_steps):
-    networks, rewards = tune_many(note_cnn, (0.1, 0.3), (0, 1), updates=60, players=1, episode_steps=episode_steps)
+    networks, rewards = tune_many(
+        note_cnn, (0.1, 0.3), (0, 1), updates=60, players=1, episode_steps=episode_steps
+    )
     assert rewards.shape == (4, 60) and rewards.dtype == np.float32
-    for network, row, (epsilon, seed) in zip(networks, rewards, itertools.product((0.1, 0.3), (0, 1))):
+    for network, row, (epsilon, seed) in zip(
+        networks, rewards, itertools.product((0.1, 0.3), (0, 1))
+    ):
         q, plain = tune(note_cnn, epsilon, 60, seed)
         if episode_steps is None:
             np.testing.assert_allclose(row, plain, atol=1e-4)
             assert difference(network, q) < 1e-5
-        else: assert not np.allclose(row, plain)
+        else:
+            assert not np.allclose(row, plain)
 
 
 def test_replicas_and_players_do_not_disturb_each_other(note_cnn):
@@ -285,18 +387,28 @@ def test_replicas_and_players_do_not_disturb_each_other(note_cnn):
 def test_replay_learns_and_repeats_itself():
     "With players and replay, dynamic programming's greedy policy is found as well; same seed, same result."
     judge = new_note_cnn(seed=3, classes=3, steps=4, channels=32, kernel=4, hidden=16)
-    with torch.no_grad(): judge.output.weight.mul_(12)
+    with torch.no_grad():
+        judge.output.weight.mul_(12)
     settings = dict(epsilons=(1.0,), players=16, replay=50, episode_steps=4, eta=0.05)
     one, two = tune_many(judge, updates=50, **settings), tune_many(judge, updates=50, **settings)
     assert np.array_equal(one[1], two[1]) and difference(one[0][0], two[0][0]) == 0
     (q,), _ = tune_many(judge, updates=1500, **settings)
     last = torch.tensor([[a, b, c] for a in range(3) for b in range(3) for c in range(3)])
     exact = torch.stack([log_probability(judge, last, torch.full((27,), a)) for a in range(3)], 1)
-    with torch.no_grad(): learned = q.scores(last)
+    with torch.no_grad():
+        learned = q.scores(last)
     assert (learned - exact).abs().mean() < 0.1 and exact.abs().max() > 2
 
 
-@pytest.mark.parametrize("wrong, message", [(dict(players=0), "at least 1 player"), (dict(replay=-1), "negative replay"),
-                                            (dict(epsilons=(0.1, 3)), "epsilon and eta"), (dict(updates=0), "at least 1")])
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (dict(players=0), "at least 1 player"),
+        (dict(replay=-1), "negative replay"),
+        (dict(epsilons=(0.1, 3)), "epsilon and eta"),
+        (dict(updates=0), "at least 1"),
+    ],
+)
 def test_many_refuses(note_cnn, wrong, message):
-    with pytest.raises(ValueError, match=message): tune_many(note_cnn, **wrong)
+    with pytest.raises(ValueError, match=message):
+        tune_many(note_cnn, **wrong)

@@ -1,4 +1,5 @@
 """Notebooks: they run from top to bottom, the package and the README follow from them, and they are fit to publish."""
+
 import json
 import os
 import re
@@ -15,8 +16,14 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: 
 def command(name: str, *args, cwd: Path) -> str:
     "What the development tool `name` prints when run in the folder `cwd`; a failure shows all of it."
     environment = dict(os.environ, PYTHONPATH=str(cwd), TQDM_DISABLE="1")
-    done = subprocess.run([Path(sys.executable).parent / name, *args], cwd=cwd, env=environment,
-                          capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [Path(sys.executable).parent / name, *args],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == 0, f"{name} failed\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -28,7 +35,12 @@ def test_runs_from_top_to_bottom(notebook, workspace):
 
 def contents(root: Path) -> dict[str, bytes]:
     "The notebooks, the package and the settings below `root`, by path."
-    files = [*root.glob("nbs/*.ipynb"), *root.glob("drum_qtuner/*.py"), root / "settings.ini", root / "pyproject.toml"]
+    files = [
+        *root.glob("nbs/*.ipynb"),
+        *root.glob("drum_qtuner/*.py"),
+        root / "settings.ini",
+        root / "pyproject.toml",
+    ]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
@@ -36,7 +48,8 @@ def test_export_and_clean_change_nothing(workspace):
     "The modules are the notebooks' exports, none is missing or left over, and the notebooks are clean."
     before = contents(workspace)
     for module in workspace.glob("drum_qtuner/*.py"):
-        if module.name != "__init__.py": module.unlink()
+        if module.name != "__init__.py":
+            module.unlink()
     command("nbdev_export", cwd=workspace)
     command("nbdev_clean", cwd=workspace)
     after = contents(workspace)
@@ -46,12 +59,19 @@ def test_export_and_clean_change_nothing(workspace):
 
 def test_site_can_be_made(workspace):
     "Everything that `make docs` does before quarto takes over: each notebook becomes a page with its reference."
-    code = "from nbdev.serve import proc_nbs; from nbdev.quarto import refresh_quarto_yml, nbdev_sidebar; " \
-           "refresh_quarto_yml(); nbdev_sidebar(); proc_nbs(n_workers=0)"
+    code = (
+        "from nbdev.serve import proc_nbs; from nbdev.quarto import refresh_quarto_yml,"
+        " nbdev_sidebar; refresh_quarto_yml(); nbdev_sidebar(); proc_nbs(n_workers=0)"
+    )
     command("python", "-c", code, cwd=workspace)
-    assert {path.name for path in workspace.glob("_proc/*.ipynb")} == {path.name for path in NOTEBOOKS}
+    assert {path.name for path in workspace.glob("_proc/*.ipynb")} == {
+        path.name for path in NOTEBOOKS
+    }
     sidebar = (workspace / "nbs/sidebar.yml").read_text(encoding="utf-8")
-    assert re.findall(r"- (.*)", sidebar) == ["index.ipynb", *(path.name for path in NOTEBOOKS if path.stem != "index")]
+    assert re.findall(r"- (.*)", sidebar) == [
+        "index.ipynb",
+        *(path.name for path in NOTEBOOKS if path.stem != "index"),
+    ]
     assert "../_quarto.yml" in (workspace / "_proc/_quarto.yml").read_text(encoding="utf-8")
 
 
@@ -71,12 +91,19 @@ def test_readme_links_lead_somewhere(repo):
 def text(outputs: list) -> str:
     "All text that `outputs` show, without embedded pictures and sounds."
     shown = [output.get("text", "") for output in outputs]
-    shown += [value for output in outputs for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
+    shown += [
+        value
+        for output in outputs
+        for kind, value in output.get("data", {}).items()
+        if kind.startswith("text/")
+    ]
     joined = "\n".join("".join(lines) for lines in shown)
     return re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", joined)
 
 
-MACHINE_PATH = re.compile(r"(?<![\w.])/(home|Users|root|tmp|mnt|workspace|private|var/folders)/\w|\b[A-Z]:\\+Users")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.])/(home|Users|root|tmp|mnt|workspace|private|var/folders)/\w|\b[A-Z]:\\+Users"
+)
 
 
 @each_notebook
@@ -84,7 +111,9 @@ def test_is_fit_to_publish(notebook):
     "Executed, without errors, warnings and paths of the author's machine, and small enough for a web page."
     assert notebook.stat().st_size < 1_000_000
     content = json.loads(notebook.read_text(encoding="utf-8"))
-    assert content["metadata"] == {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    assert content["metadata"] == {
+        "kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}
+    }
     cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert outputs or not cells, "not executed"
@@ -102,5 +131,9 @@ def test_title_cell_stands_alone(notebook):
     first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]
     lines = "".join(first["source"]).split("\n")
     assert first["cell_type"] == "markdown" and lines[0].startswith("# ")
-    assert all(not line or line.startswith("> ") for line in lines[1:]), "split the first cell after the title"
-    assert sum(line.startswith("> ") for line in lines) <= 1, "the site keeps one line of description"
+    assert all(not line or line.startswith("> ") for line in lines[1:]), (
+        "split the first cell after the title"
+    )
+    assert sum(line.startswith("> ") for line in lines) <= 1, (
+        "the site keeps one line of description"
+    )

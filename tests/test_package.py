@@ -1,4 +1,5 @@
 """The package as a whole: quick to import, true to its settings, its parts in one order."""
+
 import ast
 import configparser
 import re
@@ -14,10 +15,33 @@ import drum_qtuner
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for path in ROOT.glob("drum_qtuner/*.py") if not path.name.startswith("_"))
 EXTRAS = ["tfds", "sweep", "soundfont"]
-IMPORTED_AS = {"scikit-learn": "sklearn", "pyfluidsynth": "fluidsynth", "tensorflow-datasets": "tensorflow_datasets",
-               "ipython": "IPython"}
-USED_BY_OTHERS = {"pyarrow", "ipywidgets"}  # pandas reads and writes Parquet with the one, anywidget stands on the other
-HEAVY = {"torch", "numba", "music21", "verovio", "sklearn", "ray", "ipywidgets", "anywidget", "pandas", "scipy", "matplotlib", "IPython", "nbdev", "tensorflow", "tensorflow_datasets"}
+IMPORTED_AS = {
+    "scikit-learn": "sklearn",
+    "pyfluidsynth": "fluidsynth",
+    "tensorflow-datasets": "tensorflow_datasets",
+    "ipython": "IPython",
+}
+USED_BY_OTHERS = {
+    "pyarrow",
+    "ipywidgets",
+}  # pandas reads and writes Parquet with the one, anywidget stands on the other
+HEAVY = {
+    "torch",
+    "numba",
+    "music21",
+    "verovio",
+    "sklearn",
+    "ray",
+    "ipywidgets",
+    "anywidget",
+    "pandas",
+    "scipy",
+    "matplotlib",
+    "IPython",
+    "nbdev",
+    "tensorflow",
+    "tensorflow_datasets",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +59,8 @@ def imported(tree: ast.AST) -> set[str]:
     "The full names of all modules that the nodes of `tree` import."
     names = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import): names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             names.add(f"drum_qtuner.{node.module or ''}".rstrip(".") if node.level else node.module)
     return names
@@ -44,19 +69,27 @@ def imported(tree: ast.AST) -> set[str]:
 def top_level(path: Path) -> ast.Module:
     "The module at `path` without its functions and classes: what runs when it is imported."
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    tree.body = [
+        node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    ]
     return tree
 
 
-@pytest.mark.parametrize("code", [
-    "import drum_qtuner; drum_qtuner.__version__; dir(drum_qtuner)",
-    "import drum_qtuner.cli as cli; cli.main(['--help'], standalone_mode=False)",
-    "import drum_qtuner.cli as cli; cli.main(['generate', '--help'], standalone_mode=False)",
-], ids=["import", "help", "generate-help"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import drum_qtuner; drum_qtuner.__version__; dir(drum_qtuner)",
+        "import drum_qtuner.cli as cli; cli.main(['--help'], standalone_mode=False)",
+        "import drum_qtuner.cli as cli; cli.main(['generate', '--help'], standalone_mode=False)",
+    ],
+    ids=["import", "help", "generate-help"],
+)
 def test_starts_without_heavy_libraries(code):
     "Neither the package nor its `--help` waits for libraries that it does not use."
     report = f"{code}\nimport sys; print('LOADED', *{HEAVY!r} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
@@ -68,8 +101,10 @@ def test_public_names_come_from_their_modules(name):
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"): drum_qtuner.nonsense
-    with pytest.raises(ImportError): exec("from drum_qtuner import nonsense")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        drum_qtuner.nonsense
+    with pytest.raises(ImportError):
+        exec("from drum_qtuner import nonsense")
 
 
 def test_settings_agree(settings):
@@ -86,8 +121,14 @@ def test_imports_are_the_requirements(settings):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         third_party |= {name.split(".")[0] for name in imported(tree)}
     third_party -= {"drum_qtuner", *sys.stdlib_module_names}
-    required = {IMPORTED_AS.get(name, name) for name in requirements(settings["requirements"])} - USED_BY_OTHERS
-    extra = {IMPORTED_AS.get(name, name) for kind in EXTRAS for name in requirements(settings[f"{kind}_requirements"])}
+    required = {
+        IMPORTED_AS.get(name, name) for name in requirements(settings["requirements"])
+    } - USED_BY_OTHERS
+    extra = {
+        IMPORTED_AS.get(name, name)
+        for kind in EXTRAS
+        for name in requirements(settings[f"{kind}_requirements"])
+    }
     assert third_party - extra == required and extra <= third_party
 
 
@@ -95,7 +136,9 @@ def test_imports_are_the_requirements(settings):
 def test_imports_run_downwards(path):
     "A module is built on those of earlier notebooks only."
     order = [notebook.stem.split("_", 1)[1] for notebook in sorted(ROOT.glob("nbs/[0-9]*.ipynb"))]
-    names = {name.split(".")[1] for name in imported(top_level(path)) if name.startswith("drum_qtuner.")}
+    names = {
+        name.split(".")[1] for name in imported(top_level(path)) if name.startswith("drum_qtuner.")
+    }
     later = [name for name in names if order.index(name) >= order.index(path.stem)]
     assert not later, f"{path.stem} imports {later}"
 
@@ -105,10 +148,17 @@ def test_every_requirement_has_one_checked_version(settings):
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     wanted = {}
-    for kind in ["requirements", "dev_requirements", *(f"{extra}_requirements" for extra in EXTRAS)]: wanted |= requirements(settings[kind])
+    for kind in [
+        "requirements",
+        "dev_requirements",
+        *(f"{extra}_requirements" for extra in EXTRAS),
+    ]:
+        wanted |= requirements(settings[kind])
     for name, requirement in wanted.items():
         assert name in pins, f"{name} has no pin"
-        assert requirement.specifier.contains(pins[name]), f"{requirement} does not allow {pins[name]}"
+        assert requirement.specifier.contains(pins[name]), (
+            f"{requirement} does not allow {pins[name]}"
+        )
 
 
 def test_weights_have_cards():
@@ -120,5 +170,7 @@ def test_weights_have_cards():
 def test_no_leftovers_of_one_machine():
     "The code names no folder of its author's machine."
     for path in [*MODULES, *ROOT.glob("tests/*.py"), *ROOT.glob(".ci/*"), ROOT / "Makefile"]:
-        found = re.search(r"(?<![\w.(|])/(home|Users|root|mnt)/\w", path.read_text(encoding="utf-8"))
+        found = re.search(
+            r"(?<![\w.(|])/(home|Users|root|mnt)/\w", path.read_text(encoding="utf-8")
+        )
         assert not found, f"{path.name}: {found}"

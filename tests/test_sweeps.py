@@ -1,4 +1,5 @@
 """Sweeps: every run once, whatever is interrupted, killed or fails, here and on a cluster."""
+
 import itertools
 import os
 import signal
@@ -17,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def square(seed, x, y=0):
-    if x == 13: raise RuntimeError("thirteen")
+    if x == 13:
+        raise RuntimeError("thirteen")
     return {"square": x**2 + y, "noise": float(np.random.default_rng(seed).random())}
 
 
@@ -32,9 +34,11 @@ def test_a_grid_is_every_combination():
 def test_random_search_draws_from_the_distributions():
     space = {"rate": loguniform(1e-4, 1e-2), "gamma": [0.0, 0.5]}
     drawn = settings_of(space, samples=200, seed=1)
-    assert drawn == settings_of(space, samples=200, seed=1) != settings_of(space, samples=200, seed=2)
+    assert (
+        drawn == settings_of(space, samples=200, seed=1) != settings_of(space, samples=200, seed=2)
+    )
     rates = np.array([setting["rate"] for setting in drawn])
-    assert rates.min() >= 1e-4 and rates.max() <= 1e-2 and .35 < (rates < 1e-3).mean() < .65
+    assert rates.min() >= 1e-4 and rates.max() <= 1e-2 and 0.35 < (rates < 1e-3).mean() < 0.65
     assert all(type(setting["rate"]) is float for setting in drawn)
 
 
@@ -49,7 +53,9 @@ def test_a_table_holds_every_run(tmp_path, capsys):
     table = sweep({"x": [1, 13, 3], "y": [0, 1]}, [0, 1], path, square)
     assert len(table) == 12 and list(table["error"].unique()) == ["", "RuntimeError: thirteen"]
     good = table[table["error"] == ""]
-    assert (good["square"] == good["x"]**2 + good["y"]).all() and table[table["x"] == 13]["square"].isna().all()
+    assert (good["square"] == good["x"] ** 2 + good["y"]).all() and table[table["x"] == 13][
+        "square"
+    ].isna().all()
     assert good["noise"].nunique() == 2
     assert "4 of 12 runs failed" in capsys.readouterr().out
     assert sorted(pd.read_parquet(path)["run"]) == sorted(table["run"])
@@ -57,7 +63,11 @@ def test_a_table_holds_every_run(tmp_path, capsys):
 
 def test_finished_runs_are_not_repeated(tmp_path):
     calls = []
-    def counted(seed, x): calls.append((x, seed)); return {"double": 2 * x}
+
+    def counted(seed, x):
+        calls.append((x, seed))
+        return {"double": 2 * x}
+
     path = tmp_path / "table.parquet"
     first = sweep({"x": [1, 2]}, [0], path, counted)
     more = sweep({"x": [2, 3]}, [0, 1], path, counted)
@@ -67,17 +77,23 @@ def test_finished_runs_are_not_repeated(tmp_path):
 
 
 def test_several_processes_give_the_same_table(tmp_path):
-    one, two = (sweep({"x": list(range(8))}, [0, 1], tmp_path / f"{n}.parquet", square, workers=n) for n in (1, 2))
+    one, two = (
+        sweep({"x": list(range(8))}, [0, 1], tmp_path / f"{n}.parquet", square, workers=n)
+        for n in (1, 2)
+    )
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
 
 
 def test_a_damaged_table_is_one_clear_error(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_bytes(b"PAR1 nothing")
-    with pytest.raises(ValueError, match="table.parquet: not the table of a sweep"): sweep({"x": [1]}, [0], path, square)
+    with pytest.raises(ValueError, match="table.parquet: not the table of a sweep"):
+        sweep({"x": [1]}, [0], path, square)
     assert path.read_bytes() == b"PAR1 nothing"
-    with pytest.raises(ValueError, match="engine"): sweep({"x": [1]}, [0], tmp_path / "new.parquet", square, engine="cloud")
-    with pytest.raises(ValueError, match="numbers, texts"): sweep({"x": [{1, 2}]}, [0], tmp_path / "new.parquet", square)
+    with pytest.raises(ValueError, match="engine"):
+        sweep({"x": [1]}, [0], tmp_path / "new.parquet", square, engine="cloud")
+    with pytest.raises(ValueError, match="numbers, texts"):
+        sweep({"x": [{1, 2}]}, [0], tmp_path / "new.parquet", square)
 
 
 SLOW = """
@@ -100,7 +116,9 @@ def test_a_killed_sweep_goes_on(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert started == ["0", "1", "2"]
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split("\n")
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
     assert again[:-2] == ["2", "3", "4", "5"] and again[-2] == "[0, 2, 4, 6, 8, 10]"
 
 
@@ -108,29 +126,44 @@ def test_tuning_is_what_it_says(tmp_path):
     "The numbers of a run are those of the network that the same settings and seed give."
     from drum_qtuner import fast_tune, load_pretrained
     from drum_qtuner.evaluation import greedy_reward
+
     note_cnn = load_pretrained("note_cnn")
     q, rewards = fast_tune(note_cnn, epsilon=0.3, iterations=1500, seed=4, episode_steps=32)
-    table = sweep({"epsilon": [0.3], "iterations": [1500], "episode_steps": [32]}, [4], tmp_path / "table.parquet")
+    table = sweep(
+        {"epsilon": [0.3], "iterations": [1500], "episode_steps": [32]},
+        [4],
+        tmp_path / "table.parquet",
+    )
     assert table["exploring"][0] == pytest.approx(rewards[-1000:].mean(), abs=1e-6)
     assert table["greedy"][0] == pytest.approx(greedy_reward(q, note_cnn), abs=1e-9)
-    with pytest.raises(TypeError): tuning_run(0, nonsense=1)
+    with pytest.raises(TypeError):
+        tuning_run(0, nonsense=1)
 
 
 @pytest.mark.xdist_group("ray")
 def test_a_cluster_that_loses_a_worker(tmp_path):
     "The process of one run is killed in the middle; the table equals the serial one."
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'drum_qtuner[sweep]'")
+    ray = pytest.importorskip(
+        "ray", reason="Ray is not installed: pip install 'drum_qtuner[sweep]'"
+    )
     note = tmp_path / "killed"
+
     def deadly(seed, x):
         import os, time
         from pathlib import Path
-        time.sleep(.2)
+
+        time.sleep(0.2)
         if x == 3 and not Path(note).exists():
             Path(note).touch()
             os.kill(os.getpid(), 9)
         return {"square": x**2, "seed squared": seed**2}
-    try: on_ray = sweep({"x": list(range(6))}, [0, 1], tmp_path / "ray.parquet", deadly, engine="ray", workers=2)
-    finally: ray.shutdown()
+
+    try:
+        on_ray = sweep(
+            {"x": list(range(6))}, [0, 1], tmp_path / "ray.parquet", deadly, engine="ray", workers=2
+        )
+    finally:
+        ray.shutdown()
     assert note.exists()
     serial = sweep({"x": list(range(6))}, [0, 1], tmp_path / "serial.parquet", deadly)
     pd.testing.assert_frame_equal(on_ray.drop(columns="seconds"), serial.drop(columns="seconds"))

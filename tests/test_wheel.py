@@ -1,4 +1,5 @@
 """The package as a stranger gets it: built, installed in an empty environment, and its MIDI read by other programs."""
+
 import os
 import subprocess
 import sys
@@ -19,7 +20,11 @@ pytestmark = pytest.mark.xdist_group("wheel")  # build and install once
 def wheel(copy_of_repo, tmp_path_factory) -> Path:
     "The wheel, built from the source distribution."
     source = copy_of_repo(tmp_path_factory.mktemp("source") / "drum_qtuner")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", source / "dist", source], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", source / "dist", source],
+        check=True,
+        capture_output=True,
+    )
     return next((source / "dist").glob("*.whl"))
 
 
@@ -29,11 +34,20 @@ def installed(wheel, repo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    subprocess.run([programs / "python", "-m", "pip", "install", "-q", "-c", repo / "constraints.txt", wheel], check=True)
+    subprocess.run(
+        [programs / "python", "-m", "pip", "install", "-q", "-c", repo / "constraints.txt", wheel],
+        check=True,
+    )
 
     def run(*args):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run([programs / "drum_qtuner", *args], cwd=folder, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [programs / "drum_qtuner", *args],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -44,20 +58,28 @@ def installed(wheel, repo, tmp_path_factory):
 def test_contents(wheel, repo):
     "Every module, weight and asset is in the wheel, and nothing of the repository around the package."
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
-    kept = [path for path in repo.glob("drum_qtuner/**/*") if path.is_file() and "__pycache__" not in path.parts]
+    kept = [
+        path
+        for path in repo.glob("drum_qtuner/**/*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert sorted(names) == sorted(path.relative_to(repo).as_posix() for path in kept)
 
 
 def test_metadata(wheel):
     "Name, licence and requirements are known to pip; development tools are not required."
     with zipfile.ZipFile(wheel) as archive:
-        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+        metadata = archive.read(
+            next(name for name in archive.namelist() if name.endswith("METADATA"))
+        ).decode()
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
     lines = metadata.splitlines()
     assert "Name: drum_qtuner" in lines and f"Version: {drum_qtuner.__version__}" in lines
     assert "License-Expression: Apache-2.0" in lines or "License: Apache-2.0" in lines
     assert any(line.startswith("Project-URL: Source") for line in lines)
-    required = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
+    required = [
+        line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line
+    ]
     assert any("torch" in line for line in required)
     assert not any("nbdev" in line or "tensorflow" in line for line in required)
 
@@ -87,15 +109,21 @@ def steps_in_music21(path: Path) -> set:
     for track in midi.tracks:
         tick = 0
         for event in track.events:
-            if event.isDeltaTime(): tick += event.time
-            if event.isNoteOn(): hits.add((round(4 * tick / midi.ticksPerQuarterNote), event.pitch))
+            if event.isDeltaTime():
+                tick += event.time
+            if event.isNoteOn():
+                hits.add((round(4 * tick / midi.ticksPerQuarterNote), event.pitch))
     return hits
 
 
 def test_generate(installed):
     "Eight beats without training, the same for the same seed, with the notes, tempo and length that were meant."
-    installed("generate", "--model", "dqn-0.1", "--n", "8", "--out", "beats", "--seed", "3", "--bpm", "90")
-    installed("generate", "--model", "dqn-0.1", "--n", "8", "--out", "again", "--seed", "3", "--bpm", "90")
+    installed(
+        "generate", "--model", "dqn-0.1", "--n", "8", "--out", "beats", "--seed", "3", "--bpm", "90"
+    )
+    installed(
+        "generate", "--model", "dqn-0.1", "--n", "8", "--out", "again", "--seed", "3", "--bpm", "90"
+    )
     files = sorted((installed.folder / "beats").glob("*.mid"))
     assert len(files) == 8
     pitches = [drum.pitch for drum in drum_qtuner.KIT]
@@ -107,7 +135,9 @@ def test_generate(installed):
         assert steps_in_mido(path) == steps_in_music21(path) == meant
 
         score = music21.converter.parse(path, quantizePost=False)
-        assert {round(4 * float(hit.offset)) for hit in score.flatten().notes} == {step for step, _ in meant}
+        assert {round(4 * float(hit.offset)) for hit in score.flatten().notes} == {
+            step for step, _ in meant
+        }
         midi = pretty_midi.PrettyMIDI(str(path))
         assert [instrument.is_drum for instrument in midi.instruments] == [True]
         assert midi.get_tempo_changes()[1] == pytest.approx([90], rel=1e-5)

@@ -45,7 +45,7 @@ readme: .venv/installed-dev
 notebooks: .venv/installed-dev
 	@test -e "$$DRUM_QTUNER_GROOVE" || { echo "make notebooks needs DRUM_QTUNER_GROOVE=/path/to/groove.zip" >&2; exit 2; }
 	$(BIN)/nbdev_export
-	DRUM_QTUNER_GROOVE="$$(realpath "$$DRUM_QTUNER_GROOVE")" TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb
+	DRUM_QTUNER_GROOVE="$$(realpath "$$DRUM_QTUNER_GROOVE")" TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
 clean:

@@ -10,14 +10,16 @@ __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'class_array
 
 # %% ../nbs/06_evaluation.ipynb #472e3448
 from itertools import groupby
+
 import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
+
 from .beat import *
-from .note_cnn import generate, one_thread
 from .dqn_tuning import log_probability
 from .fast_tuning import fast_tune
+from .note_cnn import generate, one_thread
 
 # %% ../nbs/06_evaluation.ipynb #b868ad48
 def rolling_mean(

@@ -8,14 +8,18 @@ __all__ = ['WEIGHTS', 'states', 'NoteCNN', 'all_logits', 'loss', 'one_thread', '
            'train', 'save', 'load', 'pretrained', 'load_pretrained', 'Listener', 'generate']
 
 # %% ../nbs/03_note_cnn.ipynb #21a27536
-import hashlib, json, threading
+import hashlib
+import json
+import threading
 from contextlib import contextmanager
 from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from .beat import Beat, REST, check_classes, write_file
+
+from .beat import REST, Beat, check_classes, write_file
 
 # %% ../nbs/03_note_cnn.ipynb #aa854da1
 def states(

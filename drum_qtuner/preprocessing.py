@@ -9,15 +9,28 @@ __all__ = ['MAX_BYTES', 'MAX_TOTAL', 'COLUMNS', 'SPLITS', 'GROOVE_URL', 'GROOVE_
            'tfds_windows', 'load_clips']
 
 # %% ../nbs/02_preprocessing.ipynb #378edfd4
-import csv, functools, hashlib, inspect, io, lzma, os, shutil, tempfile, zipfile, zlib
+import csv
+import functools
+import hashlib
+import inspect
+import io
+import lzma
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
+
 import numpy as np
 import pandas as pd
+
 from .beat import *
 from .beat import _events, _number, _pair_notes, _read_file
-from .starter import Performance, performances as starter_performances
+from .starter import Performance
+from .starter import performances as starter_performances
 
 # %% ../nbs/02_preprocessing.ipynb #c4fb5ff5
 MAX_BYTES = 2_000_000  # one file; the largest of Groove's has 0.2 MB, all together 5.5 MB
@@ -431,7 +444,8 @@ def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow, tensorflow_datasets
+        import tensorflow
+        import tensorflow_datasets
     except ImportError as error:
         raise ValueError(
             "the source 'tfds' needs TensorFlow Datasets: pip install 'drum_qtuner[tfds]'"

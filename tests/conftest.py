@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from browser import chromium, lab, open_page  # noqa: F401 (fixtures: one browser for all tests of a process)
 
 if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders

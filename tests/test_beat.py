@@ -9,7 +9,9 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
-from hypothesis import given, settings, strategies as st
+from helpers import at_most, midi_bytes, one_note, raw_midi, varlen
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from drum_qtuner import beat as beat_module
@@ -29,7 +31,6 @@ from drum_qtuner.beat import (
     write_file,
 )
 from drum_qtuner.preprocessing import dataset_files
-from helpers import at_most, midi_bytes, one_note, raw_midi, varlen
 
 FIGURE_1 = """
 36	Kick	Bass Drum 1	Bass (36)

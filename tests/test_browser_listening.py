@@ -7,9 +7,9 @@ import nbformat
 import numpy as np
 import pyloudnorm
 import pytest
-
 from browser import recorded, start_recording
 from test_listening import SMALL, small
+
 from drum_qtuner.beat import Beat
 from drum_qtuner.listening import *  # noqa: F403
 from drum_qtuner.sound import render

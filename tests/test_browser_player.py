@@ -7,12 +7,11 @@ from html import escape
 
 import numpy as np
 import pytest
+from browser import TAP, onsets, recorded, start_recording
 from scipy.io import wavfile
 from scipy.signal import correlate, resample_poly
 
-from browser import TAP, onsets, recorded, start_recording
-from drum_qtuner import REST, Beat
-from drum_qtuner import playback
+from drum_qtuner import REST, Beat, playback
 from drum_qtuner.playback import player, player_page, player_script, render
 
 

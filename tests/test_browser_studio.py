@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from drum_qtuner.beat import Beat, REST
+from drum_qtuner.beat import REST, Beat
 from drum_qtuner.note_cnn import generate, load_pretrained, new_note_cnn
 from drum_qtuner.sound import render
 from drum_qtuner.studio import MODELS, _beat, all_scores, studio_page, weights_asset

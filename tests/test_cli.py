@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import HEARS_CTRL_C, fails
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import default_folder, main, minutes, render_report
 from drum_qtuner.playback import player
 from drum_qtuner.sound import beat_data
-from helpers import HEARS_CTRL_C, fails
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
 SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"

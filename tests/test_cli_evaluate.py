@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from helpers import fails
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
-from helpers import fails
 
 pytestmark = pytest.mark.xdist_group("cli_evaluate")  # one worker: the tests share a folder
 

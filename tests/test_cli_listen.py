@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from helpers import fails
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main, read_players
 from drum_qtuner.evaluation import preference_test
 from drum_qtuner.listening import answer_line, counts, load_key, plan, pool, rehearse, strengths
 from drum_qtuner.note_cnn import load_pretrained, save
-from helpers import fails
 
 pytestmark = pytest.mark.xdist_group("cli_listen")  # one worker: the tests share a folder
 EVIL = "<script>alert(1)"

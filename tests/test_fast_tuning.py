@@ -11,12 +11,12 @@ import threading
 import numpy as np
 import pytest
 import torch
+from helpers import HEARS_CTRL_C
 
 from drum_qtuner import dqn_tuning, fast_tuning
 from drum_qtuner.dqn_tuning import QNetwork, log_probability, new_q_network, tune
 from drum_qtuner.fast_tuning import fast_tune, fast_tune_many, tune_many
 from drum_qtuner.note_cnn import load_pretrained, new_note_cnn, states, weights
-from helpers import HEARS_CTRL_C
 
 ODD_SIZES = dict(classes=3, steps=6, channels=10, kernel=4, hidden=7)
 

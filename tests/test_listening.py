@@ -10,11 +10,12 @@ import choix
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from drum_qtuner import listening
-from drum_qtuner.beat import Beat, REST
+from drum_qtuner.beat import REST, Beat
 from drum_qtuner.evaluation import PREFERRED, preference_test
 from drum_qtuner.listening import *  # noqa: F403
 from drum_qtuner.sound import render

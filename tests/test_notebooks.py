@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted(Path(__file__).resolve().parent.parent.glob("nbs/*.ipynb"))
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -30,13 +31,13 @@ def command(name: str, *args, cwd: Path) -> str:
 
 @each_notebook
 def test_runs_from_top_to_bottom(notebook, workspace):
-    command("nbdev_test", "--path", f"nbs/{notebook.name}", "--n_workers", "0", cwd=workspace)
+    command("nbdev_test", "--path", notebook.relative_to(ROOT).as_posix(), "--n_workers", "0", cwd=workspace)
 
 
 def contents(root: Path) -> dict[str, bytes]:
     "The notebooks, the package and the settings below `root`, by path."
     files = [
-        *root.glob("nbs/*.ipynb"),
+        *root.glob("nbs/**/*.ipynb"),
         *root.glob("drum_qtuner/*.py"),
         root / "settings.ini",
         root / "pyproject.toml",

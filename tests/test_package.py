@@ -132,17 +132,6 @@ def test_imports_are_the_requirements(settings):
     assert third_party - extra == required and extra <= third_party
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_imports_run_downwards(path):
-    "A module is built on those of earlier notebooks only."
-    order = [notebook.stem.split("_", 1)[1] for notebook in sorted(ROOT.glob("nbs/[0-9]*.ipynb"))]
-    names = {
-        name.split(".")[1] for name in imported(top_level(path)) if name.startswith("drum_qtuner.")
-    }
-    later = [name for name in names if order.index(name) >= order.index(path.stem)]
-    assert not later, f"{path.stem} imports {later}"
-
-
 def test_every_requirement_has_one_checked_version(settings):
     "constraints.txt pins each direct requirement to a version that the requirement allows."
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import scipy.stats
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from drum_qtuner.beat import REST, Beat

@@ -11,12 +11,6 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
-
-from drum_qtuner import preprocessing
-from drum_qtuner.beat import CLASS_OF_PITCH, REST, Beat
-from drum_qtuner.preprocessing import *
-from drum_qtuner.starter import Performance
 from helpers import (
     COLUMNS,
     at_most,
@@ -31,6 +25,13 @@ from helpers import (
     write_folder,
     write_zip,
 )
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from drum_qtuner import preprocessing
+from drum_qtuner.beat import CLASS_OF_PITCH, REST, Beat
+from drum_qtuner.preprocessing import *
+from drum_qtuner.starter import Performance
 
 GROOVE = os.environ.get("DRUM_QTUNER_GROOVE")
 needs_groove = pytest.mark.skipif(not GROOVE, reason="DRUM_QTUNER_GROOVE names no data set")

@@ -13,7 +13,9 @@ import pandas as pd
 import pretty_midi
 import pytest
 import soundfile
-from hypothesis import given, settings, strategies as st
+from helpers import at_most
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drum_qtuner import sound
 from drum_qtuner.beat import KIT, REST, Beat
@@ -28,7 +30,6 @@ from drum_qtuner.sound import (
     strike,
     white_noise,
 )
-from helpers import at_most
 
 OPEN, CLOSED, CRASH = 5, 6, 7
 SOUNDFONT = Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")
@@ -449,7 +450,7 @@ def test_a_file_that_is_no_soundfont(tmp_path):
 @needs_fluidsynth
 def test_the_reference_of_the_notebook_was_measured(repo):
     "The time to fall by 20 dB, for each drum of the SoundFont, is what the table in nbs says."
-    table = pd.read_csv(repo / "nbs" / "soundfont_one_shots.csv", index_col="drum")
+    table = pd.read_csv(repo / "nbs" / "lib" / "soundfont_one_shots.csv", index_col="drum")
     for i, drum in enumerate(KIT):
         stroke = soundfont_strike(i, 127, str(SOUNDFONT)).astype(float)
         stroke = stroke[np.argmax(np.abs(stroke) > 0.003 * np.abs(stroke).max()) :]

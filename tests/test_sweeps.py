@@ -149,7 +149,8 @@ def test_a_cluster_that_loses_a_worker(tmp_path):
     note = tmp_path / "killed"
 
     def deadly(seed, x):
-        import os, time
+        import os
+        import time
         from pathlib import Path
 
         time.sleep(0.2)

@@ -5,6 +5,7 @@
 # make docs       build the documentation site in _docs (needs the quarto program)
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
+# make artefacts  make again what the package and the notebooks carry: networks, tables, data
 # make clean      remove .venv and everything built
 #
 # Choose a Python with   make test PYTHON=python3.12
@@ -15,11 +16,17 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: run test lab bench docs readme notebooks clean have-quarto
+.PHONY: run check test lab bench docs readme notebooks artefacts clean have-quarto
 .DELETE_ON_ERROR:
 
 run: .venv/installed
 	@$(BIN)/drum_qtuner run $(ARGS)
+
+check: .venv/installed-dev node_modules/.installed
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/python .ci/check_types.py
+	@npx --no-install eslint
 
 test: .venv/installed-test
 	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15 $(ARGS)
@@ -41,15 +48,13 @@ readme: .venv/installed-dev
 	@$(BIN)/python .ci/readme.py nbs/index.ipynb > README.md.new
 	@mv README.md.new README.md
 
-# The notebooks in the repository carry results on the Groove MIDI Dataset: say where it is.
 notebooks: .venv/installed-dev
-	@test -e "$$DRUM_QTUNER_GROOVE" || { echo "make notebooks needs DRUM_QTUNER_GROOVE=/path/to/groove.zip" >&2; exit 2; }
 	$(BIN)/nbdev_export
-	DRUM_QTUNER_GROOVE="$$(realpath "$$DRUM_QTUNER_GROOVE")" TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
+	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
 clean:
-	rm -rf .venv build dist _docs _proc *.egg-info
+	rm -rf .venv node_modules build dist _docs _proc *.egg-info
 
 # Set-up. A stamp is written only when its step is complete, so an interrupted one is done again.
 
@@ -67,6 +72,11 @@ endif
 
 .venv/installed: .venv/created $(SOURCES)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "The check of the JavaScript needs npm, which comes with Node.js: https://nodejs.org" >&2; exit 2; }
+	npm ci --no-audit --no-fund
 	@touch $@
 
 .venv/installed-dev: .venv/created $(SOURCES)

@@ -31,7 +31,14 @@ def command(name: str, *args, cwd: Path) -> str:
 
 @each_notebook
 def test_runs_from_top_to_bottom(notebook, workspace):
-    command("nbdev_test", "--path", notebook.relative_to(ROOT).as_posix(), "--n_workers", "0", cwd=workspace)
+    command(
+        "nbdev_test",
+        "--path",
+        notebook.relative_to(ROOT).as_posix(),
+        "--n_workers",
+        "0",
+        cwd=workspace,
+    )
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -65,14 +72,16 @@ def test_site_can_be_made(workspace):
         " nbdev_sidebar; refresh_quarto_yml(); nbdev_sidebar(); proc_nbs(n_workers=0)"
     )
     command("python", "-c", code, cwd=workspace)
-    assert {path.name for path in workspace.glob("_proc/*.ipynb")} == {
-        path.name for path in NOTEBOOKS
-    }
+
+    def pages(folder: Path) -> list[str]:
+        "Paths of the notebooks in a folder: the index, the lessons, the library."
+        found = [path.relative_to(folder) for path in folder.glob("**/*.ipynb")]
+        order = sorted(found, key=lambda path: (len(path.parts), path.stem != "index", path))
+        return [path.as_posix() for path in order]
+
+    assert pages(workspace / "_proc") == pages(workspace / "nbs")
     sidebar = (workspace / "nbs/sidebar.yml").read_text(encoding="utf-8")
-    assert re.findall(r"- (.*)", sidebar) == [
-        "index.ipynb",
-        *(path.name for path in NOTEBOOKS if path.stem != "index"),
-    ]
+    assert re.findall(r"- (\S+\.ipynb)", sidebar) == pages(workspace / "nbs")
     assert "../_quarto.yml" in (workspace / "_proc/_quarto.yml").read_text(encoding="utf-8")
 
 

@@ -66,15 +66,6 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def top_level(path: Path) -> ast.Module:
-    "The module at `path` without its functions and classes: what runs when it is imported."
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    tree.body = [
-        node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    ]
-    return tree
-
-
 @pytest.mark.parametrize(
     "code",
     [

@@ -35,7 +35,7 @@ setup(
     ],
     python_requires=f">={settings['min_python']}",
     packages=[settings["lib_name"]],
-    package_data={settings["lib_name"]: ["weights/*", "judges/*", "assets/*"]},
+    package_data={settings["lib_name"]: ["weights/*", "judges/*", "assets/*", "data/groove/*"]},
     install_requires=settings["requirements"].split(),
     extras_require={
         extra: settings[f"{extra}_requirements"].split()

@@ -1,4 +1,4 @@
-"""What several tests share: written MIDI, small data sets in Groove's layout, limits of time and memory, mistakes on the command line."""
+"""What tests share: written MIDI, small data sets, limits of memory, mistakes in commands."""
 
 import csv
 import io
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mido
+import numpy as np
+import pandas as pd
 
 COLUMNS = (
     "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration"
@@ -100,7 +102,7 @@ def groove(
     beats: int = 4,  # to the bar
     push: int = 0,  # ticks by which every downbeat but the first is early
 ) -> list[tuple]:  # (pitch, velocity, start, end), 480 ticks to the quarter note
-    "Eighths on the hi-hat, bass drum on the downbeat, snare in the middle; velocities and lengths differ."
+    "Eighths on the hi-hat, bass drum on one, snare in the middle; velocities and lengths differ."
     notes = []
     for bar in range(bars):
         for i in range(2 * beats):
@@ -137,7 +139,7 @@ def row(
 
 
 def small_dataset() -> dict[str, bytes]:
-    "Five written performances: all splits, 4/4 and 3/4, early downbeats, a fill, silence with a pedal at its end."
+    "Five performances: all splits, 4/4 and 3/4, early downbeats, a fill, silence with a pedal."
     plan = [
         (row(1), groove(4), 0),
         (row(2, style="funk/groove1", bpm="97"), groove(5, push=20), 0),
@@ -187,7 +189,17 @@ def fails(result, *words):
         assert word in result.stderr
 
 
-# For `Popen`: a process that a script starts in the background ignores Ctrl-C, and so would its children.
+# For `Popen`: a process that a script starts in the background, and its children, ignore Ctrl-C.
 HEARS_CTRL_C = (
     {} if os.name == "nt" else {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
 )
+
+
+def same_clips(one, other, origin: bool = True):
+    "The same clips with the same table, to the last bit and type."
+    for name in ("classes", "velocity", "offset"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert a.dtype == b.dtype and np.array_equal(a, b), name
+    pd.testing.assert_frame_equal(one.info, other.info)
+    assert one.left_out == other.left_out and one.origin.hash == other.origin.hash
+    assert not origin or one.origin == other.origin

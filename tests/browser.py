@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests, and pages that must not ask the network for anything nor write an error."""
+"""A headless Chromium for the tests, and pages that ask the network for nothing and err nowhere."""
 
 import base64
 import os
@@ -16,8 +16,9 @@ import pytest
 import drum_qtuner
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
-           --disable-sync --autoplay-policy=no-user-gesture-required""".split()
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
+           --disable-background-networking --disable-component-update
+           --autoplay-policy=no-user-gesture-required""".split()
 
 
 def skip_loudly(what: str):
@@ -51,7 +52,7 @@ PAGE = "https://page.test/"  # answered by the test itself
 
 @pytest.fixture
 def open_page(chromium):
-    "A function that opens HTML, or an address of one's own, as a page; what the page does wrong fails the test at its end."
+    "A function that opens HTML, or an address; what the page does wrong fails the test."
     contexts, wrong = [], []
 
     def open_page(
@@ -97,9 +98,14 @@ def open_page(chromium):
 
 
 TAP = """async () => { // keep what the page's master node puts out, and when
-  const context = drumQtuner.audio(), code = `registerProcessor("tap", class extends AudioWorkletProcessor {
-    process([input]) { this.port.postMessage([currentTime, Array.from(input[0] ?? new Float32Array(128))]); return true; } })`;
-  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
+  const context = drumQtuner.audio(), type = "text/javascript";
+  const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
+    process([input]) {
+      this.port.postMessage([currentTime, Array.from(input[0] ?? new Float32Array(128))]);
+      return true;
+    }
+  })`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], {type})));
   const tap = new AudioWorkletNode(context, "tap");
   window.heard = [];
   tap.port.onmessage = ({data}) => heard.push(data);
@@ -114,17 +120,19 @@ def start_recording(page):
 def recorded(page):
     "(samples a second, samples since the audio clock's zero), from `start_recording` on."
     rate, samples = page.evaluate("""() => {
-      const rate = drumQtuner.context.sampleRate, last = heard.at(-1), samples = new Float32Array(Math.round(last[0] * rate) + last[1].length);
+      const rate = drumQtuner.context.sampleRate, last = heard.at(-1);
+      const samples = new Float32Array(Math.round(last[0] * rate) + last[1].length);
       for (const [time, part] of heard) samples.set(part, Math.round(time * rate));
       const bytes = new Uint8Array(samples.buffer);
       let text = "";
-      for (let i = 0; i < bytes.length; i += 30000) text += String.fromCharCode(...bytes.subarray(i, i + 30000));
+      for (let i = 0; i < bytes.length; i += 30000)
+        text += String.fromCharCode(...bytes.subarray(i, i + 30000));
       return [rate, btoa(text)]; }""")
     return rate, np.frombuffer(base64.b64decode(samples), np.float32)
 
 
 def onsets(samples, rate, floor=0.02):
-    "Times in seconds at which something begins that is much louder than the eight milliseconds before."
+    "Times in seconds at which something begins that is much louder than the 8 ms before."
     size = rate // 1000
     level = np.abs(samples[: len(samples) // size * size]).reshape(-1, size).max(1)
     before = np.array(
@@ -135,9 +143,10 @@ def onsets(samples, rate, floor=0.02):
     return first * size / rate
 
 
-@pytest.fixture
-def lab(tmp_path):
-    "A JupyterLab of its own in an empty folder: (address, folder)."
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    "One JupyterLab for all tests of a process: (address, folder); open a page with `&reset`."
+    tmp_path = tmp_path_factory.mktemp("lab")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The listening test taken in a browser: from the page, from the widget in JupyterLab, and both pooled."""
+"""The listening test taken in a browser: on the page, in JupyterLab, and both pooled."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,11 @@ import pytest
 from browser import recorded, start_recording
 from test_listening import SMALL, small
 
+from drum_qtuner.answers import answer_line, pool
 from drum_qtuner.beat import Beat
-from drum_qtuner.listening import *  # noqa: F403
+from drum_qtuner.design import design
+from drum_qtuner.listening import listening_page
+from drum_qtuner.preferences import counts, strengths
 from drum_qtuner.sound import render
 
 TRIALS = len(SMALL.trials("x"))
@@ -383,7 +386,7 @@ def test_a_whole_test_in_jupyterlab_pooled_with_the_pages(open_page, lab, tmp_pa
         nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)),
         folder / "listen.ipynb",
     )
-    page = open_page(url=f"{address}/lab/tree/listen.ipynb?token=drums")
+    page = open_page(url=f"{address}/lab/tree/listen.ipynb?token=drums&reset")
     page.set_default_timeout(90_000)
     code = page.locator(".jp-CodeCell")
 

@@ -1,23 +1,24 @@
-"""The page's sounds are Python's: strokes, beats, WAV and MIDI of sound.js, computed in a browser, against `playback` and `beat`."""
+"""The page's sounds are Python's: strokes, beats, WAV and MIDI, computed in a browser."""
 
 import base64
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-import drum_qtuner
-from drum_qtuner.beat import REST, Beat, _midi_bytes
-from drum_qtuner.sound import RATE, beat_data, kit_json, render, strike
+from drum_qtuner.beat import REST, Beat
+from drum_qtuner.kit import RATE, strike
+from drum_qtuner.midi import _midi_bytes
+from drum_qtuner.sound import beat_data, kit_json, render
+from drum_qtuner.web import asset, page, script
 
-SCRIPT = Path(drum_qtuner.__file__).with_name("assets") / "sound.js"
 BASE64 = """array => { // of any typed array
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     let text = "";
-    for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+    for (let i = 0; i < bytes.length; i += 8192)
+        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
     return btoa(text);
 }"""
 
@@ -44,17 +45,13 @@ BEATS = {
 
 
 @pytest.fixture
-def page(open_page):
-    "A page with the kit and sound.js alone."
-    return open_page(
-        '<!doctype html><html lang="en"><meta'
-        ' charset="utf-8"><title>Sound</title><script>globalThis.drumQtuner = {kit:'
-        f" {kit_json()}}}</script><script>{SCRIPT.read_text()}</script>"
-    )
+def sounds(open_page):
+    "A page with what every page has that sounds, and nothing else."
+    return open_page(page("Sound", f"<script>{script()}</script>"))
 
 
 def compute(page, code, argument=None) -> bytes:
-    "The bytes of the typed array that the JavaScript expression `code` is; `x` is the argument and `D` drumQtuner."
+    "The bytes of the typed array that is `code`; in it `x` is the argument and `D` drumQtuner."
     return base64.b64decode(
         page.evaluate(
             f"async x => {{ const D = drumQtuner; return ({BASE64})(await ({code})); }}", argument
@@ -66,19 +63,20 @@ def samples(page, code, argument=None) -> np.ndarray:
     return np.frombuffer(compute(page, code, argument), np.float32)
 
 
-def test_every_stroke_is_the_same(page):
+def test_every_stroke_is_the_same(sounds):
     for drum in range(9):
         for velocity in (1, 40, 100, 127):
-            theirs, ours = samples(page, "D.strike(...x)", [drum, velocity]), strike(drum, velocity)
+            theirs = samples(sounds, "D.strike(...x)", [drum, velocity])
+            ours = strike(drum, velocity)
             assert theirs.shape == ours.shape
             assert np.abs(theirs - ours).max() <= 1e-6, f"drum {drum}, velocity {velocity}"
 
 
 @pytest.mark.parametrize("name", BEATS)
-def test_every_beat_sounds_the_same(page, name):
+def test_every_beat_sounds_the_same(sounds, name):
     for loop in (False, True):
         theirs = samples(
-            page, "D.render(x.beat, {loop: x.loop})", dict(beat=beat_data(BEATS[name]), loop=loop)
+            sounds, "D.render(x.beat, {loop: x.loop})", dict(beat=beat_data(BEATS[name]), loop=loop)
         )
         ours = render(BEATS[name], loop=loop)
         assert theirs.shape == ours.shape
@@ -86,33 +84,34 @@ def test_every_beat_sounds_the_same(page, name):
 
 
 @pytest.mark.parametrize("name", BEATS)
-def test_every_midi_file_is_the_same(page, name):
-    assert compute(page, "D.midi(x)", beat_data(BEATS[name])) == _midi_bytes(BEATS[name])
+def test_every_midi_file_is_the_same(sounds, name):
+    assert compute(sounds, "D.midi(x)", beat_data(BEATS[name])) == _midi_bytes(BEATS[name])
 
 
-def test_a_wav_file_can_be_read(page):
+def test_a_wav_file_can_be_read(sounds):
     beat = BEATS["two bars"]
     read, rate = soundfile.read(
-        io.BytesIO(compute(page, "D.wav(D.render(x))", beat_data(beat))), dtype="int16"
+        io.BytesIO(compute(sounds, "D.wav(D.render(x))", beat_data(beat))), dtype="int16"
     )
     ours, _ = soundfile.read(io.BytesIO(beat.wav()), dtype="int16")
     assert rate == RATE and read.shape == ours.shape
     assert np.abs(read.astype(int) - ours).max() <= 1
 
 
-def test_web_audio_plays_what_is_rendered(page):
-    "Strokes as audio buffers, started at their times and saturated by audio nodes: the samples that `render` gives."
+def test_web_audio_plays_what_is_rendered(sounds):
+    "Strokes as audio buffers, started in time and saturated by audio nodes: what `render` gives."
     beat = Beat.from_classes([0, 9, 6, 9, 1, 9, 6, 7, 8, 2, 3, 4, 0, 0, 1, 1], bpm=120)
     theirs = samples(
-        page,
+        sounds,
         """(async () => {
-        const context = new OfflineAudioContext(1, 4 * 44100, 44100), {input, output} = D.sounds.saturator(context);
+        const context = new OfflineAudioContext(1, 4 * D.RATE, D.RATE);
+        const {input, output} = D.sounds.saturator(context);
         output.connect(context.destination);
         for (const [step, drum, velocity, offset] of x.notes) {
             const source = context.createBufferSource();
             source.buffer = D.sounds.buffer(context, drum, velocity);
             source.connect(input);
-            source.start(D.sampleOf(960 * step + offset, x.bpm) / 44100);
+            source.start(D.sampleOf(D.TICKS * step + offset, x.bpm) / D.RATE);
         }
         return (await context.startRendering()).getChannelData(0);
     })()""",
@@ -122,11 +121,12 @@ def test_web_audio_plays_what_is_rendered(page):
     assert np.abs(theirs[: len(ours)] - ours).max() <= 1e-4 and not theirs[len(ours) :].any()
 
 
-def test_strokes_are_made_once_and_the_script_may_come_twice(page):
-    page.evaluate("drumQtuner.before = drumQtuner.strike(0, 127)")
-    page.add_script_tag(content=SCRIPT.read_text())
-    assert page.evaluate("drumQtuner.before === drumQtuner.strike(0, 127)")
+def test_strokes_are_made_once_and_the_script_may_come_twice(sounds):
+    sounds.evaluate("drumQtuner.before = drumQtuner.strike(0, 127)")
+    sounds.add_script_tag(content=script())
+    assert sounds.evaluate("drumQtuner.before === drumQtuner.strike(0, 127)")
 
 
 def test_the_sound_is_small():
-    assert len(SCRIPT.read_bytes()) + len(kit_json()) < 16_000 and json.loads(kit_json())["sounds"]
+    size = len(asset("sound.js")) + len(asset("files.js")) + len(kit_json())
+    assert size < 16_000 and json.loads(kit_json())["sounds"]

@@ -1,7 +1,9 @@
-"""The studio in a browser: its networks against torch, what clicks and keys do, and the live widget in JupyterLab."""
+"""The studio in a browser: its networks beside torch, clicks and keys, the widget in JupyterLab."""
 
 import copy
 import io
+import json
+import re
 import wave
 
 import nbformat
@@ -10,9 +12,11 @@ import pytest
 import torch
 
 from drum_qtuner.beat import REST, Beat
-from drum_qtuner.note_cnn import generate, load_pretrained, new_note_cnn
+from drum_qtuner.decoding import generate
+from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import render
-from drum_qtuner.studio import MODELS, _beat, all_scores, studio_page, weights_asset
+from drum_qtuner.store import load_pretrained
+from drum_qtuner.studio import _beat, all_scores, shipped, studio_page, weights_asset
 
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
 HEAT = (
@@ -30,7 +34,7 @@ def half(model):
 
 
 def sequences() -> list[list[int]]:
-    "Beats as the Note-CNN plays them, pure chance, nothing but rests, and more steps than a state shows."
+    "Beats of the Note-CNN, pure chance, nothing but rests, and more steps than a state shows."
     beats = generate(load_pretrained("note_cnn"), 4, seed=0)
     chance = np.random.default_rng(0).integers(10, size=(4, 32))
     return [
@@ -43,9 +47,11 @@ def sequences() -> list[list[int]]:
 
 @pytest.fixture
 def studio(open_page):
-    "The page with a studio on a beat that is known: bass drum on every quarter, closed hi-hat on the eighths between."
+    "The studio on a known beat: bass drum on every quarter, closed hi-hat on the eighths between."
 
-    def open_studio(beat=Beat.from_classes([0, 9, 6, 9] * 8, 120), **options):
+    known = Beat.from_classes([0, 9, 6, 9] * 8, 120)
+
+    def open_studio(beat=known, **options):
         page = open_page(studio_page(beat=beat, **options))
         page.wait_for_selector("[data-heat]")
         return page
@@ -68,7 +74,7 @@ def beat_of(page) -> Beat:
 
 
 def expected(page, step) -> np.ndarray:
-    "The ten probabilities that the grid shows at a step; rows are drawn from the ride cymbal down, then the rest."
+    "The ten probabilities that the grid shows at a step; its rows begin with the ride cymbal."
     shown = np.square(page.evaluate(HEAT, step))
     return np.append(shown[:9][::-1], shown[9])
 
@@ -77,17 +83,18 @@ def test_networks_agree_with_torch(studio):
     page = studio()
     heard = page.evaluate(
         """([asset, sequences]) => {
-        const {load, all, scores, generate} = drumQtuner.network, models = load(asset);
+        const {load, all, scores, generate} = drumQtuner.network, {models} = load(asset);
         return Object.fromEntries(Object.entries(models).map(([name, model]) => [name, {
             all: sequences.map(classes => all(model, classes)),
             last: sequences.map(classes => scores(model, classes)),
-            greedy: Array.from({length: 10}, (_, first) => generate(model, {decode: "argmax", primer: [first]})),
+            greedy: Array.from({length: 10}, (_, first) =>
+                generate(model, {decode: "argmax", primer: [first]})),
         }]));
     }""",
         [weights_asset(), sequences()],
     )
-    assert list(heard) == list(MODELS)
-    for name in MODELS:
+    assert list(heard) == list(shipped())
+    for name in heard:
         full = load_pretrained(name)
         rounded = half(full)
         for classes, rows, last in zip(sequences(), heard[name]["all"], heard[name]["last"]):
@@ -336,14 +343,146 @@ def test_a_backend_that_fails_is_heard(studio):
     page = studio()
     page.evaluate("""() => {
         const root = document.body.appendChild(document.createElement("div"));
-        const backend = {models: [{name: "<b>mine</b>", kind: "Loop"}], scores: async () => { throw new Error("lost my sticks"); }};
-        drumQtuner.studio(root, {backend, beat: {title: "<script>", steps: 16, bpm: 100, notes: []}});
+        const scores = async () => { throw new Error("lost my sticks"); };
+        const backend = {models: [{name: "<b>mine</b>"}], scores};
+        const beat = {title: "<script>", steps: 16, bpm: 100, notes: []};
+        drumQtuner.studio(root, {backend, beat});
     }""")
     assert page.get_by_role("alert").inner_text() == "lost my sticks"
     assert (
         page.locator("b").count() == 0
         and "<b>mine</b>" in page.locator(".dqs-legend").last.inner_text()
     )
+
+
+def human(steps=32) -> Beat:
+    "Several sounds in a step, soft and loud, early and late."
+    rng = np.random.default_rng(3)
+    velocity = rng.integers(1, 128, size=(steps, 9)) * (rng.random((steps, 9)) < 0.25)
+    return Beat(velocity, np.where(velocity, rng.integers(-400, 400, (steps, 9)) / 960, 0), 93)
+
+
+def test_what_was_played_by_hand_comes_out_as_it_was(studio):
+    page = studio(human())
+    start = beat_of(page)
+    assert start == human()
+    press(page, "Continue")
+    after = beat_of(page)
+    assert np.array_equal(after.velocity[:8], start.velocity[:8])
+    assert np.array_equal(after.offset[:8], start.offset[:8])
+    assert not np.array_equal(after.velocity[8:], start.velocity[8:])
+    press(page, "undo")
+    for seed in range(3):
+        page.get_by_label("seed").fill(str(seed))
+        press(page, "Vary")
+        after = beat_of(page)
+        changed = np.flatnonzero(after.classes() != start.classes())
+        assert len(changed) and changed.min() >= 8
+        same = np.delete(np.arange(32), changed)
+        assert np.array_equal(after.velocity[same], start.velocity[same])
+        assert np.array_equal(after.offset[same], start.offset[same])
+        for step in changed:
+            assert_one_stroke_moved(start, after, step)
+        press(page, "undo")
+
+
+def assert_one_stroke_moved(start, after, step):
+    "What the model heard went to another drum, with its strength and time; the quieter ones stay."
+    old, new = start.classes()[step], after.classes()[step]
+    if new == REST:
+        assert not after.velocity[step].any()
+        return
+    others = [drum for drum in range(9) if drum not in (old, new)]
+    assert np.array_equal(after.velocity[step, others], start.velocity[step, others])
+    if old != REST:
+        assert after.velocity[step, new] == start.velocity[step, old]
+        assert after.offset[step, new] == start.offset[step, old]
+
+
+def changed_asset(html, change) -> str:
+    "The page with other data about its models."
+    data = re.search(r'<script type="application/json">(.*?)</script>', html, re.S)[1]
+    asset = json.loads(data)
+    change(asset["models"])
+    return html.replace(data, json.dumps(asset).replace("</", "<\\/"))
+
+
+def test_a_model_that_the_page_does_not_know_is_left_out_with_a_word(open_page):
+    def change(cards):
+        cards[1]["architecture"]["type"] = "transformer"
+        cards[2]["architecture"]["outputs"] = "moods"
+        cards[3]["architecture"]["channels"] = 65
+        cards[4]["architecture"] = None
+
+    beat = Beat.from_classes([0, 9, 6, 9] * 8, 120)
+    page = open_page(changed_asset(studio_page(beat=beat), change))
+    page.wait_for_selector("[data-heat='note_cnn']")
+    told = page.locator(".dqs-legend").all_inner_texts()
+    assert "dqn-0.01 is left out: this page does not know how it computes." in told
+    assert any('what its outputs are ("moods")' in text for text in told)
+    assert sum("is left out" in text for text in told) == 4
+    options = page.get_by_label("model A").locator("option").all_inner_texts()
+    assert options == ["note_cnn", "dqn-0.5"]
+    page.get_by_label("model A").select_option("dqn-0.5")  # whose weights come after theirs
+    page.wait_for_selector("[data-heat='dqn-0.5']")
+    rows = all_scores(half(load_pretrained("dqn-0.5")), beat.classes())
+    assert np.abs(expected(page, 13) - torch.tensor(rows[13]).softmax(0).numpy()).max() < 0.002
+
+
+def test_where_no_model_is_known_the_page_says_why(open_page):
+    def change(cards):
+        for card in cards:
+            card["architecture"]["type"] = "abacus"
+
+    page = open_page(changed_asset(studio_page(models=["note_cnn"]), change))
+    assert "note_cnn is left out" in page.locator(".dqs-studio").inner_text()
+
+
+def test_presets(studio):
+    four = Beat.from_classes([0, 9, 9, 9] * 4, 140)
+    page = studio(human(), presets={"four on the floor": four, "mine": human()})
+    page.get_by_label("beat", exact=True).select_option("four on the floor")
+    assert beat_of(page) == four
+    press(page, "undo")
+    assert beat_of(page) == human()
+
+
+def test_an_error_stays_until_the_model_plays_again(studio):
+    page = studio()
+    page.evaluate("""() => {
+        const {backend} = document.querySelector(".dqs-studio").studio, {generate} = backend;
+        backend.generate = async () => {
+            backend.generate = generate;
+            throw new Error("lost my sticks");
+        };
+    }""")
+    press(page, "Continue")
+    beat_of(page)
+    assert page.get_by_role("alert").inner_text() == "lost my sticks"
+    press(page, "Continue")
+    beat_of(page)
+    assert not page.get_by_role("alert").is_visible()
+
+
+BRIDGE = """async () => {
+    const sent = [], heard = {}, told = [];
+    const model = {send: message => sent.push(message), off: name => delete heard[name],
+        on: (name, listen) => heard[name] = listen};
+    const {ask, close} = drumQtuner.bridge(model, 50);
+    const replies = [ask({ask: "a"}), ask({ask: "b"}), ask({ask: "c"})].map(promise =>
+        promise.then(answer => told.push(answer), error => told.push(error.message)));
+    heard["msg:custom"]({id: "of another view", answer: 9});
+    heard["msg:custom"]({id: sent[1].id, answer: {number: 2}});
+    heard["msg:custom"]({id: sent[0].id, error: "no"});
+    await Promise.all(replies);
+    close();
+    return [sent.map(({ask}) => ask), told, Object.keys(heard)];
+}"""
+
+
+def test_the_bridge_keeps_questions_apart_and_does_not_wait_for_ever(studio):
+    late = "Python does not answer; it may be busy with another cell."
+    assert studio().evaluate(BRIDGE) == [["a", "b", "c"], [{"number": 2}, "no", late], []]
 
 
 NOTEBOOK = [
@@ -371,7 +510,7 @@ def test_live_studio_in_jupyterlab(open_page, lab):
         nbformat.v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)),
         folder / "studio.ipynb",
     )
-    page = open_page(url=f"{address}/lab/tree/studio.ipynb?token=drums")
+    page = open_page(url=f"{address}/lab/tree/studio.ipynb?token=drums&reset")
     page.set_default_timeout(90_000)
     page.get_by_text("| Idle").wait_for()  # the status bar: a kernel is there
     code = page.locator(".jp-CodeCell")

@@ -1,48 +1,65 @@
-"""The studio without a browser: what the page is given, what the kernel answers, and what a stored notebook keeps."""
+"""The studio without a browser: what the page is given, and what the kernel answers."""
 
 import base64
 import json
 import re
+import shutil
+import sys
+import warnings
 
 import nbformat
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import traitlets
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from drum_qtuner.beat import Beat
-from drum_qtuner.note_cnn import (
-    NoteCNN,
-    all_logits,
-    generate,
-    load_pretrained,
-    new_note_cnn,
-    weights,
-)
+from drum_qtuner import studio
+from drum_qtuner.beat import REST, Beat
+from drum_qtuner.decoding import generate
+from drum_qtuner.fit import weights
+from drum_qtuner.note_cnn import NoteCNN, all_logits, new_note_cnn
 from drum_qtuner.sound import beat_data
+from drum_qtuner.store import WEIGHTS, load_pretrained, pretrained
 from drum_qtuner.studio import (
-    MODELS,
     Studio,
     _beat,
     all_scores,
-    is_watched,
+    architecture,
+    shipped,
     static_studio,
     studio_page,
     weights_asset,
 )
+from drum_qtuner.web import is_watched
 
 BEAT = Beat.from_classes([0, 9, 6, 9, 1, 9, 6, 9] * 4, 97.5)
+STORE = sys.modules[pretrained.__module__]  # where WEIGHTS is looked up
+
+
+class Loop:
+    "Always wants the class after the last one; nothing at all: a bass drum."
+
+    def scores(self, prefix):
+        last = prefix[:, -1] if prefix.shape[1] else torch.full((len(prefix),), 9)
+        return torch.eye(10)[(last + 1) % 10] * 50
 
 
 def test_asset_holds_every_weight_as_half_float():
-    asset = json.loads(weights_asset())
+    asset = json.loads(json.dumps(weights_asset()))
     numbers = np.frombuffer(base64.b64decode(asset["float16"]), "<f2")
-    assert [card["name"] for card in asset["models"]] == list(MODELS)
+    names = [card["name"] for card in asset["models"]]
+    assert names[0] == "note_cnn" and sorted(names) == pretrained()
     at = 0
     for card in asset["models"]:
-        assert card["kind"] == ("NoteCNN" if card["name"] == "note_cnn" else "QNetwork")
+        wanted = "classes" if card["name"] == "note_cnn" else "action value"
+        sizes = load_pretrained(card["name"]).sizes
+        assert card["architecture"] == dict(type="conv", outputs=wanted, **sizes)
+        assert card["numbers"] == sum(
+            value.numel() for value in weights(load_pretrained(card["name"])).values()
+        )
         for name, value in weights(load_pretrained(card["name"])).items():
             assert np.array_equal(numbers[at : at + value.numel()], value.half().numpy().ravel()), (
                 name
@@ -67,7 +84,7 @@ def test_page_is_small_whole_and_fetches_nothing(tmp_path):
     assert len(page.encode()) < 900_000
     assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}
     assert static_studio(BEAT)._repr_html_() in page
-    assert len(studio_page(beat=BEAT, names=["note_cnn"])) < 250_000
+    assert len(studio_page(beat=BEAT, models=["note_cnn"])) < 250_000
 
 
 def test_page_with_an_unknown_model():
@@ -75,6 +92,46 @@ def test_page_with_an_unknown_model():
         static_studio(BEAT, "drummer")
     with pytest.raises(ValueError, match="no model 'drummer'"):
         static_studio(BEAT, "drummer", ["drummer"])
+
+
+class Own(NoteCNN):
+    "A Note-CNN that rates the steps in its own way."
+
+    def scores(self, prefix):
+        return -super().scores(prefix)
+
+
+def test_a_model_that_no_page_can_compute_plays_in_the_kernel_alone():
+    assert architecture(Own()) is None and architecture(Loop()) is None
+    with pytest.raises(ValueError, match="own cannot play on a page"):
+        static_studio(BEAT, "own", {"own": Own()})
+    (card,) = weights_asset({"own": Own()})["models"]
+    assert card["architecture"] is None and card["numbers"] == 0
+    studio = Studio("own", BEAT, {"own": Own()})
+    assert len(studio.answer("scores", "own", classes=[0, 9])) == 3
+
+
+def test_a_foreign_and_a_damaged_file_do_not_break_the_studio(tmp_path, monkeypatch):
+    for name in ("note_cnn", "dqn-0.1"):
+        for end in (".safetensors", ".json"):
+            shutil.copy(WEIGHTS / f"{name}{end}", tmp_path)
+    whole = (WEIGHTS / "dqn-0.3.safetensors").read_bytes()
+    for name, content in {"damaged": whole[:5000], "empty": b"", "words": b"not a model"}.items():
+        (tmp_path / f"{name}.safetensors").write_bytes(content)
+        shutil.copy(WEIGHTS / "dqn-0.3.json", tmp_path / f"{name}.json")
+    safetensors.torch.save_file({"x": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    shutil.copy(WEIGHTS / "dqn-0.3.json", tmp_path / "foreign.json")
+    monkeypatch.setattr(STORE, "WEIGHTS", tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert list(Studio(beat=BEAT).models) == ["note_cnn", "dqn-0.1"]
+        page = studio_page(beat=BEAT)
+    assert '"name": "dqn-0.1"' in page and '"name": "foreign"' not in page
+    names = ["damaged", "dqn-0.1", "foreign", "note_cnn"]
+    monkeypatch.setattr(studio, "pretrained", lambda: names)  # however they came to be listed
+    with pytest.warns(UserWarning, match="left out of the studio") as told:
+        assert list(shipped()) == ["note_cnn", "dqn-0.1"]
+    assert len(told) == 2
 
 
 def test_beat_goes_out_and_comes_back():
@@ -85,42 +142,47 @@ def test_beat_goes_out_and_comes_back():
 
 
 def test_studio_answers_for_any_model():
-    class Loop:
-        "Always wants the class after the last one; nothing at all: a bass drum."
-
-        def scores(self, prefix):
-            last = prefix[:, -1] if prefix.shape[1] else torch.full((len(prefix),), 9)
-            return torch.eye(10)[(last + 1) % 10] * 50
-
     studio = Studio(models={"loop": Loop()})
     assert studio.model == "loop" and list(studio.models) == ["loop", *Studio().models]
     assert studio.beat.classes().tolist() == [
         (studio.beat.classes()[0] + t) % 10 for t in range(32)
     ]
-    rows = studio.answer(dict(id="a", ask="scores", model="loop", classes=[3, 4]))["answer"]
-    assert np.argmax(rows, 1).tolist() == [0, 4, 5]
-    reply = studio.answer(
-        dict(
-            id="b",
-            ask="generate",
-            model="loop",
-            decode="argmax",
-            temperature=1,
-            primer=[7],
-            steps=16,
-            seed=0,
-        )
-    )
-    assert reply == dict(id="b", answer=[(7 + t) % 10 for t in range(16)])
+    question = dict(id="a", ask="scores", model="loop", classes=[3, 4])
+    assert np.argmax(studio.reply(question)["answer"], 1).tolist() == [0, 4, 5]
+    given = beat_data(Beat.from_classes([7] + [REST] * 15, 97.5))
+    settings = dict(decode="argmax", temperature=1, steps=16, seed=0)
+    question = dict(id="b", ask="generate", model="loop", given=given, keep=1, **settings)
+    reply = json.loads(json.dumps(studio.reply(question)))
+    assert reply["id"] == "b"
+    assert _beat(reply["answer"]).classes().tolist() == [(7 + t) % 10 for t in range(16)]
+    new = studio.answer("generate", "loop", given=None, keep=None, **settings)
+    assert _beat(new).classes()[1] == (_beat(new).classes()[0] + 1) % 10
+
+
+def test_what_is_kept_comes_out_of_the_kernel_as_it_was():
+    rng = np.random.default_rng(0)
+    velocity = rng.integers(1, 128, size=(32, 9)) * (rng.random((32, 9)) < 0.3)
+    human = Beat(velocity, np.where(velocity, rng.integers(-400, 400, (32, 9)) / 960, 0), 93)
+    for keep in (0, 5, 8, 32):
+        settings = dict(given=beat_data(human), keep=keep, steps=32, seed=1)
+        beat = _beat(Studio(beat=human).answer("generate", "note_cnn", **settings))
+        assert np.array_equal(beat.velocity[:keep], human.velocity[:keep])
+        assert np.array_equal(beat.offset[:keep], human.offset[:keep])
+        primer = human.classes()[:keep]
+        alone = generate(load_pretrained("note_cnn"), 1, primer=primer, seed=1)[0]
+        assert np.array_equal(beat.classes()[keep:], alone.classes()[keep:])
 
 
 def test_studio_reports_a_model_that_fails():
     diverged = new_note_cnn(seed=0)
     torch.nn.init.constant_(diverged.output.bias, float("nan"))
     studio = Studio("note_cnn", BEAT, {"diverged": diverged, "small": NoteCNN(classes=3)})
-    reply = studio.answer(dict(id=1, ask="scores", model="diverged", classes=[0]))
-    assert reply == dict(id=1, error="ValueError: diverged gives scores that are not finite")
-    assert "error" in studio.answer(dict(id=2, ask="scores", model="small", classes=[9]))
+    reply = studio.reply(dict(id=1, ask="scores", model="diverged", classes=[0]))
+    assert reply["id"] == 1 and "scores that are not finite" in reply["error"]
+    assert "error" in studio.reply(dict(id=2, ask="scores", model="small", classes=[9]))
+    reply = studio.reply(dict(id=3, ask="scores", model="small", classes=[1]))
+    assert "rates 3 things and not the 10 classes" in reply["error"]
+    assert "error" in studio.reply(dict(id=4, ask="dance", model="small"))
 
 
 def test_studio_beat_can_be_read_set_and_observed():

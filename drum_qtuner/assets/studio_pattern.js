@@ -1,0 +1,73 @@
+// What the studio's grid holds: for each step and drum how hard (velocity) and how late (offset).
+{
+  const {DRUMS, REST} = D;
+  const NORMAL = 100; // velocity of what a model plays
+  const LEVELS = [["soft", 40], ["normal", NORMAL], ["hard", 127]];
+  const levelOf = velocity => velocity < 50 ? 0 : velocity < 105 ? 1 : 2;
+  const louder = velocity => LEVELS[(levelOf(velocity) + 1) % LEVELS.length][1];
+
+  const empty = steps =>
+    ({velocity: new Uint8Array(steps * DRUMS), offset: new Int16Array(steps * DRUMS)});
+
+  const stepsOf = ({velocity}) => velocity.length / DRUMS;
+
+  const set = (pattern, step, drum, velocity, offset) => {
+    pattern.velocity[step * DRUMS + drum] = velocity;
+    pattern.offset[step * DRUMS + drum] = velocity ? offset : 0;
+  };
+
+  const fromNotes = (steps, notes) => { // what lies after the last step is cut off
+    const pattern = empty(steps);
+    for (const [step, ...stroke] of notes) if (step < steps) set(pattern, step, ...stroke);
+    return pattern;
+  };
+
+  const toNotes = ({velocity, offset}) => [...velocity].flatMap((v, i) =>
+    v ? [[Math.floor(i / DRUMS), i % DRUMS, v, offset[i]]] : []);
+
+  const loudest = ({velocity}, step) => { // as Beat.classes(): of equally loud drums the first
+    let best = REST, most = 0;
+    for (let d = 0; d < DRUMS; d++) {
+      const v = velocity[step * DRUMS + d];
+      if (v > most) [best, most] = [d, v];
+    }
+    return best;
+  };
+
+  const classesOf = pattern =>
+    Array.from({length: stepsOf(pattern)}, (_, step) => loudest(pattern, step));
+
+  const isPoly = pattern => classesOf(pattern).some((_, step) =>
+    pattern.velocity.subarray(step * DRUMS, (step + 1) * DRUMS).filter(v => v).length > 1);
+
+  const clear = (pattern, step, except) => {
+    for (let d = 0; d < DRUMS; d++) if (d !== except) set(pattern, step, d, 0);
+  };
+
+  // What is heard in a step becomes class `a`: the loudest stroke goes to another drum and keeps
+  // its strength and its time, and quieter voices stay. In an empty step a normal stroke appears,
+  // late by `offset`.
+  const change = (pattern, step, a, offset) => {
+    const heard = loudest(pattern, step), at = step * DRUMS;
+    if (heard === a) return;
+    if (a === REST) return clear(pattern, step);
+    const stroke = heard === REST ? [NORMAL, offset]
+      : [pattern.velocity[at + heard], pattern.offset[at + heard]];
+    if (heard !== REST) set(pattern, step, heard, 0);
+    set(pattern, step, a, ...stroke);
+    for (let d = 0; d < a; d++) // an equally loud one before it would be heard instead
+      if (pattern.velocity[at + d] === stroke[0]) pattern.velocity[at + d]--;
+  };
+
+  // The beat whose first `keep` steps are those of `given`, stroke for stroke, and whose other
+  // steps are a model's classes. `keep` null: all are the model's.
+  const continued = (given, keep, classes) => {
+    const kept = given.notes.filter(([step]) => step < keep);
+    const played = classes.flatMap((a, step) =>
+      step < keep || a === REST ? [] : [[step, a, NORMAL, 0]]);
+    return {...given, steps: classes.length, notes: [...kept, ...played]};
+  };
+
+  D.pattern = {LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest, classesOf, isPoly,
+    clear, change, continued};
+}

@@ -1,4 +1,4 @@
-"""The first program one would write from the paper: the baseline of all ratios. Nothing is shared, nothing is batched."""
+"""The first program one would write from the paper: the baseline of all ratios."""
 
 import copy
 
@@ -41,7 +41,7 @@ def tune(note_cnn, epsilon=0.1, iterations=1000, seed=0) -> np.ndarray:
 
 
 def generate(model, n: int, seed=0) -> np.ndarray:
-    "One beat after another, one step after another, sampled from the softmax of the scores: classes (n, 32)."
+    "One beat and one step after another, sampled from the softmax of the scores: (n, 32)."
     rng, beats = np.random.default_rng(seed), []
     for _ in range(n):
         sequence = [int(rng.integers(10))]

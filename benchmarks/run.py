@@ -1,7 +1,8 @@
-"""Times everything as ratios to plain programs: prints a table, writes results.md and growth.svg beside this file.
+"""Times everything as ratios to plain programs; writes results.md and growth.svg beside this file.
 
-Each measurement alternates with its baseline, so that what slows the machine down slows both. The table gives the median of
-the repetitions and their range. With DRUM_QTUNER_GROOVE set, the data set is read as well.
+Each measurement alternates with its baseline, so that what slows the machine down slows both. The
+table gives the median of the repetitions and their range. With DRUM_QTUNER_GROOVE set, the data set
+is read as well.
 
     python benchmarks/run.py [--quick]
 """
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,11 +26,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 import baseline
 
-from drum_qtuner.beat import write_file
+from drum_qtuner.batched_tuning import tune_many
+from drum_qtuner.decoding import generate
 from drum_qtuner.dqn_tuning import tune
-from drum_qtuner.fast_tuning import fast_tune, fast_tune_many, tune_many
-from drum_qtuner.note_cnn import generate, load_pretrained, train
-from drum_qtuner.preprocessing import cut, load_clips, read_performances
+from drum_qtuner.fast_tuning import fast_tune, fast_tune_many
+from drum_qtuner.files import write_file
+from drum_qtuner.groove import read_performances
+from drum_qtuner.note_cnn import train
+from drum_qtuner.preprocessing import cut, load_clips
+from drum_qtuner.store import load_pretrained
 
 HERE = Path(__file__).parent
 EPSILONS = (0.01, 0.05, 0.1, 0.3, 0.5)
@@ -42,7 +48,7 @@ def seconds(function) -> float:
 
 
 def alternating(repetitions: int, *pairs) -> list[list[float]]:
-    "Times of several (function, number of things that it does), in turn, by thing; a first round warms up and does not count."
+    "Times of several (function, number of things it does), in turn, by thing, after a warm-up."
     times = [[] for _ in pairs]
     for repetition in range(repetitions + 1):
         for found, (function, number) in zip(times, pairs):
@@ -91,7 +97,7 @@ def measure(quick: bool, clips):
     )
     yield row(
         "tuning, one iteration",
-        "`tune` of notebook 04",
+        "`tune`",
         *alternating(
             few,
             (lambda: tune(note_cnn, iterations=some), some),
@@ -113,8 +119,8 @@ def measure(quick: bool, clips):
         "1 player, `tune_many`",
         *alternating(
             few,
-            (lambda: tune_many(note_cnn, updates=some // 2, players=1), some // 2),
-            (lambda: tune_many(note_cnn, updates=some // 5, players=64), some // 5 * 64),
+            (lambda: tune_many(note_cnn, updates=some // 2, n_envs=1), some // 2),
+            (lambda: tune_many(note_cnn, updates=some // 5, n_envs=64), some // 5 * 64),
         ),
     )
     for name, model in (("Note-CNN", note_cnn), ("Q-network", q)):
@@ -123,8 +129,8 @@ def measure(quick: bool, clips):
             "one by one, step by step",
             *alternating(
                 few,
-                (lambda: baseline.generate(model, 5), 5 / 1000),
-                (lambda: generate(model, 1000), 1),
+                (partial(baseline.generate, model, 5), 5 / 1000),
+                (partial(generate, model, 1000), 1),
             ),
         )
     shown = 1_500 if quick else 6_000
@@ -177,7 +183,7 @@ def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
         ),
         "tune_many: replicas of 8 players": (
             [1, 2, 4, 8, 16, 32],
-            lambda n: tune_many(note_cnn, seeds=range(n), updates=10, players=8),
+            lambda n: tune_many(note_cnn, seeds=range(n), updates=10, n_envs=8),
         ),
         "generate: beats, Note-CNN": ([10, 100, 1_000, 10_000], lambda n: generate(note_cnn, n)),
         "generate: beats, Q-network": ([10, 100, 1_000, 5_000], lambda n: generate(q, n)),
@@ -191,13 +197,13 @@ def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
         ),
     }
     return {
-        name: (sizes, [min(seconds(lambda: job(n)) for _ in range(few)) for n in sizes])
+        name: (sizes, [min(seconds(partial(job, n)) for _ in range(few)) for n in sizes])
         for name, (sizes, job) in jobs.items()
     }
 
 
 def plot(jobs: dict) -> None:
-    "One small picture for each job: straight lines of slope 1 on logarithmic axes are proportional to the size."
+    "A picture for each job: on logarithmic axes slope 1 is proportional to the size."
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""The fast loop does what the plain loop does: the same actions, rewards, weights, gradients, checkpoints and errors."""
+"""The fast loop does what the plain one does: rewards, weights, gradients, checkpoints, errors."""
 
 import copy
 import itertools
@@ -13,10 +13,13 @@ import pytest
 import torch
 from helpers import HEARS_CTRL_C
 
-from drum_qtuner import dqn_tuning, fast_tuning
-from drum_qtuner.dqn_tuning import QNetwork, log_probability, new_q_network, tune
-from drum_qtuner.fast_tuning import fast_tune, fast_tune_many, tune_many
-from drum_qtuner.note_cnn import load_pretrained, new_note_cnn, states, weights
+from drum_qtuner import dqn_tuning, fast_tuning, kernel_loop, kernels
+from drum_qtuner.dqn_tuning import QNetwork, new_q_network, tune
+from drum_qtuner.fast_tuning import fast_tune, fast_tune_many
+from drum_qtuner.fit import weights
+from drum_qtuner.note_cnn import new_note_cnn, states
+from drum_qtuner.rewards import LogProbability
+from drum_qtuner.store import load_pretrained
 
 ODD_SIZES = dict(classes=3, steps=6, channels=10, kernel=4, hidden=7)
 
@@ -31,6 +34,13 @@ def difference(one, other) -> float:
     return max(
         (a - b).abs().max().item() for a, b in zip(weights(one).values(), weights(other).values())
     )
+
+
+class Silence:
+    "A reward that pays for rests."
+
+    def scores(self, prefix):
+        return torch.eye(10)[9].expand(len(prefix), -1)
 
 
 def same(one, other) -> bool:
@@ -49,7 +59,7 @@ def test_agrees_with_the_plain_loop_for_3000_iterations(note_cnn, epsilon, seed)
 
 
 def test_what_stands_for_log_0(note_cnn):
-    "A Note-CNN that is far too sure of itself: where p is 0 in float32, both loops put the number given, and only there."
+    "A Note-CNN far too sure of itself: where p is 0 in float32 the number given, only there."
     sure = copy.deepcopy(note_cnn)
     with torch.no_grad():
         sure.output.weight *= 25
@@ -77,7 +87,6 @@ def test_what_stands_for_log_0(note_cnn):
         dict(start="random", episode_steps=32),
         dict(episode_steps=32),
         dict(episode_steps=2),
-        dict(episode_steps=50),
         dict(output_layer="zero"),
         dict(gamma=0.0, eta=1.0, target_every=1),
         dict(epsilon=1.0, learning_rate=1e-2, target_every=7),
@@ -119,30 +128,27 @@ def test_gradient_is_autograds(sizes, played):
     q.zero_grad()
     value = q(states(sequence, classes, 32))[0, 0]
     (value + 2).pow(2).backward()
-    expected = fast_tuning.flat_copy(q)
-    fast_tuning.copy_in(expected, [p.grad for p in q.parameters()], q.sizes)
-    expected = fast_tuning.layers(expected, q.sizes)
+    expected = kernels.flat_copy(q)
+    kernels.copy_in(expected, [p.grad for p in q.parameters()], q.sizes)
+    expected = kernels.layer_views(expected, q.sizes)
 
-    net, work = (
-        fast_tuning.layers(fast_tuning.flat_copy(q), q.sizes),
-        fast_tuning.workspace(q.sizes),
-    )
+    net, work = (kernels.layer_views(kernels.flat_copy(q), q.sizes), kernels.workspace(q.sizes))
     window, start, action = np.zeros(32, np.int64), 32 - played, int(sequence[0, -1])
     window[start:] = sequence[0]
-    patterns = fast_tuning.zeros(positions, width)
-    fast_tuning.listen(net, window, start, 0, patterns, q.sizes["kernel"] - 1)
-    fast_tuning.score(net, patterns, work)
+    patterns = kernels.zeros(positions, width)
+    kernels.slide(net, window, start, 0, patterns, q.sizes["kernel"] - 1)
+    kernels.action_values(net, patterns, work)
     x, newest, hidden, values = work
     with torch.no_grad():
         np.testing.assert_allclose(values, q.scores(sequence[:, :-1])[0], atol=1e-5)
     x[-width:] = newest[action]
     head, d_x, tail = (
-        fast_tuning.zeros(net[0].size + width),
-        fast_tuning.zeros(x.size),
-        fast_tuning.zeros(2 * q.sizes["hidden"] + 1),
+        kernels.zeros(net[0].size + width),
+        kernels.zeros(x.size),
+        kernels.zeros(2 * q.sizes["hidden"] + 1),
     )
     error = np.float32(2 * (values[action] + 2))
-    fast_tuning.gradient(net, window, start, x, hidden[action], error, head, d_x, tail)
+    kernels.gradient(net, window, start, x, hidden[action], error, head, d_x, tail)
     linear = np.outer(tail[: q.sizes["hidden"]], x)
     found = np.concatenate([head, linear.ravel(), tail])
     np.testing.assert_allclose(
@@ -155,19 +161,15 @@ def test_adam_is_torchs_also_after_sleep():
     "A row that had no gradient for 2,000 iterations, in torch and here, and then has one again."
     weight = torch.linspace(-1, 1, 64).requires_grad_()
     optimizer = torch.optim.Adam([weight], 1e-3, fused=True)
-    flat, means, squares = (
-        weight.detach().clone().numpy(),
-        fast_tuning.zeros(64),
-        fast_tuning.zeros(64),
-    )
-    nothing, asleep = fast_tuning.zeros(0), np.array([0])
+    flat, means, squares = (weight.detach().clone().numpy(), kernels.zeros(64), kernels.zeros(64))
+    nothing, asleep = kernels.zeros(0), np.array([0])
     slept, x = 0, np.linspace(1, 2, 61, dtype=np.float32)
     with dqn_tuning.flushed_denormals():
         for t in range(1, 2201):
             tail = np.array([0.1 if t < 100 or t > 2100 else 0, 0, 0], np.float32)
             weight.grad = torch.from_numpy(np.concatenate([tail[0] * x, tail]))
             optimizer.step()
-            fast_tuning.adam(flat, means, squares, x, nothing, tail, 1e-3, t, asleep)
+            kernel_loop.adam(flat, means, squares, x, nothing, tail, 1e-3, t, asleep)
             slept += asleep[0] >= 0
     assert 900 < slept < 1400
     np.testing.assert_allclose(flat, weight.detach(), atol=1e-5)
@@ -181,9 +183,7 @@ def test_learns_the_exact_values_of_a_small_problem():
         judge.output.weight.mul_(12)
 
     def exact_values(prefix):
-        reward = log_probability(
-            judge, torch.tensor([prefix]).expand(3, -1), torch.arange(3)
-        ).tolist()
+        reward = LogProbability(judge).scores(torch.tensor([prefix]))[0].tolist()
         if len(prefix) == 3:
             return np.array(reward)
         return np.array([r + 0.5 * exact_values(prefix + [a]).max() for a, r in enumerate(reward)])
@@ -204,7 +204,7 @@ def test_learns_the_exact_values_of_a_small_problem():
     ids=["fast", "plain-fast", "fast-plain"],
 )
 def test_resumes(note_cnn, tmp_path, monkeypatch, episode_steps, first, then):
-    "A run that breaks off goes on where it was, in every bit, and either loop can finish what the other began."
+    "A broken run goes on in every bit, and either loop can finish what the other began."
     for module in (dqn_tuning, fast_tuning):
         monkeypatch.setattr(module, "CHECKPOINT_EVERY", 300)
     settings, file = (
@@ -250,7 +250,8 @@ import sys
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.note_cnn import load_pretrained
 def tell(i, q): print(i, flush=True)
-try: fast_tune(load_pretrained(), iterations=10_000_000, checkpoint={str(file)!r}, callback=tell, callback_every=10_000)
+watch = dict(callback=tell, callback_every=10_000)
+try: fast_tune(load_pretrained(), iterations=10_000_000, checkpoint={str(file)!r}, **watch)
 except KeyboardInterrupt: sys.exit(7)
 """
     run = subprocess.Popen(
@@ -299,7 +300,10 @@ def test_callback_sees_what_the_plain_loop_shows_and_changes_nothing(note_cnn):
         dict(iterations=0),
         dict(target_every=0),
         dict(episode_steps=1),
+        dict(episode_steps=33),
         dict(output_layer="ones"),
+        dict(log_zero=-18.0, reward=Silence()),
+        dict(reward=Silence),
     ],
     ids=str,
 )
@@ -358,57 +362,17 @@ def test_denormal_numbers_are_back_after_a_run(note_cnn):
     assert np.float32(1e-38) * np.float32(0.1) > 0
 
 
-@pytest.mark.parametrize("episode_steps", [None, 2])
-def test_many_with_one_player_is_tune(note_cnn, episode_steps):
-    networks, rewards = tune_many(
-        note_cnn, (0.1, 0.3), (0, 1), updates=60, players=1, episode_steps=episode_steps
+def test_computes_log_p_and_no_other_reward(note_cnn):
+    "Given by name it is the default; another Note-CNN's is computed, anything else refused."
+    default = fast_tune(note_cnn, iterations=50)
+    assert same(default, fast_tune(note_cnn, iterations=50, reward=LogProbability(note_cnn)))
+    other = LogProbability(new_note_cnn(1), log_zero=-18.0)
+    (q, rewards), (fast_q, fast_rewards) = (
+        run(note_cnn, iterations=200, reward=other) for run in (tune, fast_tune)
     )
-    assert rewards.shape == (4, 60) and rewards.dtype == np.float32
-    for network, row, (epsilon, seed) in zip(
-        networks, rewards, itertools.product((0.1, 0.3), (0, 1))
-    ):
-        q, plain = tune(note_cnn, epsilon, 60, seed)
-        if episode_steps is None:
-            np.testing.assert_allclose(row, plain, atol=1e-4)
-            assert difference(network, q) < 1e-5
-        else:
-            assert not np.allclose(row, plain)
-
-
-def test_replicas_and_players_do_not_disturb_each_other(note_cnn):
-    "A replica learns the same alone and among others, and a replay of one round is no replay."
-    settings = dict(updates=40, players=3, episode_steps=16)
-    alone, rewards = tune_many(note_cnn, (0.3,), (5,), replay=1, **settings)
-    among, many_rewards = tune_many(note_cnn, (0.1, 0.3), (5, 6), **settings)
-    np.testing.assert_allclose(many_rewards[2], rewards[0], atol=1e-4)
-    assert difference(among[2], alone[0]) < 1e-4
-
-
-def test_replay_learns_and_repeats_itself():
-    "With players and replay, dynamic programming's greedy policy is found as well; same seed, same result."
-    judge = new_note_cnn(seed=3, classes=3, steps=4, channels=32, kernel=4, hidden=16)
-    with torch.no_grad():
-        judge.output.weight.mul_(12)
-    settings = dict(epsilons=(1.0,), players=16, replay=50, episode_steps=4, eta=0.05)
-    one, two = tune_many(judge, updates=50, **settings), tune_many(judge, updates=50, **settings)
-    assert np.array_equal(one[1], two[1]) and difference(one[0][0], two[0][0]) == 0
-    (q,), _ = tune_many(judge, updates=1500, **settings)
-    last = torch.tensor([[a, b, c] for a in range(3) for b in range(3) for c in range(3)])
-    exact = torch.stack([log_probability(judge, last, torch.full((27,), a)) for a in range(3)], 1)
-    with torch.no_grad():
-        learned = q.scores(last)
-    assert (learned - exact).abs().mean() < 0.1 and exact.abs().max() > 2
-
-
-@pytest.mark.parametrize(
-    "wrong, message",
-    [
-        (dict(players=0), "at least 1 player"),
-        (dict(replay=-1), "negative replay"),
-        (dict(epsilons=(0.1, 3)), "epsilon and eta"),
-        (dict(updates=0), "at least 1"),
-    ],
-)
-def test_many_refuses(note_cnn, wrong, message):
-    with pytest.raises(ValueError, match=message):
-        tune_many(note_cnn, **wrong)
+    np.testing.assert_allclose(fast_rewards, rewards, atol=1e-4)
+    assert difference(q, fast_q) < 1e-5 and not np.allclose(rewards[:50], default[1])
+    with pytest.raises(ValueError, match="not Silence; tune and tune_many take any reward"):
+        fast_tune(note_cnn, reward=Silence())
+    with pytest.raises(ValueError, match="of the same sizes"):
+        fast_tune(note_cnn, reward=LogProbability(new_note_cnn(0, channels=8)))

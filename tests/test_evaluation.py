@@ -1,4 +1,4 @@
-"""Evaluation: each figure against arithmetic done by hand, another library, or a property that must hold."""
+"""Evaluation: figures against arithmetic by hand, another library, or what must hold."""
 
 from itertools import product
 
@@ -12,8 +12,32 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from drum_qtuner.beat import KIT, REST, Beat
-from drum_qtuner.evaluation import *
-from drum_qtuner.note_cnn import NoteCNN, generate, load_pretrained
+from drum_qtuner.decoding import generate
+from drum_qtuner.evaluation import (
+    PLATEAUS,
+    PREFERRED,
+    class_counts,
+    commonest_share,
+    describe,
+    distinct,
+    exploring_rewards,
+    favourite,
+    greedy_beats,
+    greedy_reward,
+    longest_run,
+    plot_beats,
+    plot_preferences,
+    plot_rewards,
+    preference_test,
+    rest_share,
+    rolling_mean,
+    seed_study,
+    sounds_used,
+    step_rewards,
+)
+from drum_qtuner.metrics import class_array
+from drum_qtuner.note_cnn import NoteCNN
+from drum_qtuner.store import load_pretrained
 
 torch.set_num_threads(1)
 sequences = arrays(np.uint8, 32, elements=st.integers(0, REST))
@@ -284,6 +308,15 @@ def test_rewards_are_drawn_at_their_iteration(axes):
     assert (at[0], at[-1]) == (10, 100)
     assert mean[at == 50] == -4 and mean[at == 55] == -2.5 and mean[at == 60] == -1
     assert set(dash.get_ydata()) == {PLATEAUS[0.1]}
+
+
+def test_logs_of_means_are_drawn_like_the_whole_log(axes):
+    log = np.random.default_rng(0).normal(size=2000)
+    plot_rewards({0.2: log}, axes, window=100)
+    plot_rewards({0.2: log.reshape(-1, 20).mean(1)}, axes, window=100, every=20)
+    whole, means = (line.get_data() for line in axes.lines)
+    assert means[0].tolist() == list(range(100, 2001, 20))
+    np.testing.assert_allclose(means[1], np.interp(means[0], *whole), atol=1e-9)
 
 
 def test_long_logs_are_thinned_and_keep_their_ends(axes):

@@ -4,16 +4,26 @@ __version__ = "0.1.0"
 
 from importlib import import_module
 
+from . import beat_player as _beat_player  # noqa: F401 (a beat shows itself as a player ...)
+from . import midi as _midi  # noqa: F401 (... and comes from MIDI files: both are methods of Beat)
+
 # The public names and the modules that hold them. A module is imported when one of its names is
 # first used, so that `import drum_qtuner` stays quick.
 _names = {
     "beat": ["Beat", "Drum", "KIT", "REST", "CLASS_OF_PITCH"],
+    "grooves": ["GROOVES"],
     "sound": ["render"],
-    "playback": ["player", "roll", "score"],
+    "pictures": ["roll"],
+    "notation": ["score"],
+    "beat_player": ["player"],
     "preprocessing": ["Clips", "load_clips"],
-    "note_cnn": ["NoteCNN", "train", "generate", "save", "load", "load_pretrained"],
+    "store": ["register", "save", "load", "load_pretrained"],
+    "decoding": ["generate"],
+    "note_cnn": ["NoteCNN", "train"],
+    "rewards": ["LogProbability"],
     "dqn_tuning": ["QNetwork", "tune"],
-    "fast_tuning": ["fast_tune", "fast_tune_many", "tune_many"],
+    "fast_tuning": ["fast_tune", "fast_tune_many"],
+    "batched_tuning": ["tune_many"],
     "panel": ["evaluate"],
     "listening": ["ListeningTest"],
     "studio": ["Studio"],
@@ -21,6 +31,15 @@ _names = {
 }
 _module_of = {name: module for module, names in _names.items() for name in names}
 __all__ = list(_module_of)
+
+# The models that `load` knows: the classes that are registered, and the modules that do it.
+# A new family of models is one notebook and one line here.
+MODELS = {"NoteCNN": "note_cnn", "QNetwork": "dqn_tuning", "Judge": "judge"}
+
+
+def import_model(name):
+    "Import the module that registers the model class `name`."
+    import_module(f"drum_qtuner.{MODELS[name]}")
 
 
 def __getattr__(name):

@@ -1,4 +1,4 @@
-"""The command line: a whole run, its report, interruption and resumption, and mistakes in one line."""
+"""The command line: a run, its report, interruption and resumption, mistakes in one line."""
 
 import base64
 import io
@@ -16,27 +16,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import HEARS_CTRL_C, fails
+from helpers import HEARS_CTRL_C, fails, small_dataset, write_zip
 
 from drum_qtuner.beat import Beat
-from drum_qtuner.cli import default_folder, main, minutes, render_report
-from drum_qtuner.playback import player
+from drum_qtuner.beat_player import player
+from drum_qtuner.cli import BRIEF, main
+from drum_qtuner.groove import Origin
+from drum_qtuner.preprocessing import load_clips
+from drum_qtuner.report import PAPER, render_report
+from drum_qtuner.run_folder import RunSettings, default_folder
+from drum_qtuner.runs import minutes, run
 from drum_qtuner.sound import beat_data
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: the tests share a run
-SMALL = "run --data starter --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"
-LONGER = (  # a checkpoint is written every 5,000
-    "run --data starter --note-cnn-clips 640 --iterations 200000 --epsilons 0.1"
-)
+SMALL = "run --note-cnn-clips 640 --iterations 300 --epsilons 0.1,0.5"
+OWN = SMALL + " --data mine.zip"  # a few clips: what is tried with it does not depend on the data
+LONGER = "run --data mine.zip --note-cnn-clips 640 --iterations 60000 --epsilons 0.1"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
-    "A new working folder, with the cache of clips in it."
+    "A new working folder, with a small data set in it."
     folder = tmp_path_factory.mktemp("cli")
+    write_zip(folder / "mine.zip", small_dataset())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("DRUM_QTUNER_CACHE", str(folder / "cache"))
         yield folder
 
 
@@ -95,17 +99,15 @@ def test_run_makes_everything_and_says_so(finished):
         beats = [Beat.from_midi(path) for path in sorted(out.glob(f"beats/{name}/*.mid"))]
         assert len(beats) == 10 and all(beat.steps == 32 for beat in beats)
         card = json.loads((out / f"models/{name}.json").read_text())
-        assert card["settings"]["seed"] == 0 and card["data"] == {
-            "name": "the starter corpus",
-            "clips": 2496,
-            "licence": "Apache-2.0",
-        }
+        assert card["settings"]["seed"] == 0
+        assert card["data"] == {**load_clips(verbose=False).origin.card(), "clips": 16_389}
+        assert card.get("tuned_from") == (None if name == "note_cnn" else "note_cnn")
     for epsilon in (0.1, 0.5):
         rewards = np.load(out / f"models/dqn-{epsilon}.rewards.npz")["rewards"]
         assert rewards.shape == (300,) and (rewards <= 0).all()
     assert (
-        "starter corpus" in said
-        and "2,496 training clips" in said
+        "Groove MIDI Dataset" in said
+        and "16,389 training clips" in said
         and "500,000" in said
         and "about 1 min" in said
     )
@@ -130,9 +132,46 @@ def test_same_command_again_changes_nothing(finished):
     )
 
 
-def test_seed_matters(finished):
-    assert drum_qtuner(SMALL + " --out other-seed --seed 1").exit_code == 0
-    ours, theirs = contents(finished[0]), contents(Path("other-seed"))
+@pytest.fixture(scope="module")
+def own(folder):
+    "The folder of a run on data of one's own."
+    result = drum_qtuner(OWN)
+    assert result.exit_code == 0, result.output
+    return folder / "runs/mine.zip-seed0-brief"
+
+
+def test_run_on_data_of_ones_own(own):
+    data = json.loads((own / "settings.json").read_text())["data"]
+    assert data["name"] == "mine.zip" and data["licence"] == "not known"
+    assert json.loads((own / "models/dqn-0.1.json").read_text())["data"]["hash"] == data["hash"]
+    page = (own / "report.html").read_text(encoding="utf-8")
+    assert "no number here is a result of the paper" in page and data["hash"] in page
+    assert "Gillick" not in page
+
+
+def test_run_without_the_command_line(own):
+    "The same networks from one call in Python; what it says goes to whoever listens."
+    heard, settings = [], RunSettings(note_cnn_clips=640)
+    report = run(settings, "called", "mine.zip", heard.append, iterations=300, epsilons=[0.5, 0.1])
+    assert report == Path("called/report.html")
+    assert heard[0].endswith(" training clips from mine.zip.") and heard[-1].startswith("Done. ")
+    ours, theirs = contents(Path("called")), contents(own)
+    for name in ("note_cnn.safetensors", "dqn-0.1.rewards.npz", "dqn-0.1.safetensors"):
+        assert ours[f"models/{name}"] == theirs[f"models/{name}"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": -1}, {"iterations": 0}, {"epsilons": []}, {"epsilons": [1.5]}], ids=str
+)
+def test_wrong_settings_of_a_run(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        run(out="never", **changes)
+    assert not Path("never").exists()
+
+
+def test_seed_matters(own):
+    assert drum_qtuner(OWN + " --out other-seed --seed 1").exit_code == 0
+    ours, theirs = contents(own), contents(Path("other-seed"))
     for name in (
         "models/note_cnn.safetensors",
         "models/dqn-0.1.rewards.npz",
@@ -151,7 +190,7 @@ def undisturbed(folder):
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
-    "A run that was killed and continued leaves the same bytes as one that was not, on another number of threads too."
+    "A run that was killed and continued leaves the same bytes, with other numbers of threads too."
     out = folder / "killed"
     process = start(LONGER + " --out killed", OMP_NUM_THREADS="1")
     while not (out / "checkpoints/dqn-0.1").exists() and process.poll() is None:
@@ -172,8 +211,8 @@ def test_killed_run_resumes_in_the_middle_of_tuning(undisturbed, folder):
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_while_tuning_is_one_line(folder):
-    "A terminal sends Ctrl-C to all processes of a command; none of them may answer with a traceback."
-    process = start("run --data starter --note-cnn-clips 640 --out interrupted")
+    "A terminal sends Ctrl-C to all processes of a command; none may answer with a traceback."
+    process = start("run --data mine.zip --note-cnn-clips 640 --out interrupted")
     while not any(folder.glob("interrupted/checkpoints/dqn-*")) and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
@@ -183,7 +222,7 @@ def test_ctrl_c_while_tuning_is_one_line(folder):
     assert (folder / "interrupted/models/note_cnn.safetensors").exists()
 
 
-def test_resumes_in_the_middle_of_the_note_cnn(finished, folder, monkeypatch):
+def test_resumes_in_the_middle_of_the_note_cnn(own, monkeypatch):
     from drum_qtuner import note_cnn
 
     real, calls = note_cnn.save_checkpoint, []
@@ -196,14 +235,14 @@ def test_resumes_in_the_middle_of_the_note_cnn(finished, folder, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(note_cnn, "save_checkpoint", stop_after_five)
-        result = drum_qtuner(SMALL + " --out half-trained")
+        result = drum_qtuner(OWN + " --out half-trained")
     assert result.exit_code == 130 and re.fullmatch(r"Interrupted\. [^\n]+\n", result.stderr)
     assert (
         Path("half-trained/checkpoints/note_cnn").exists()
         and not Path("half-trained/models").exists()
     )
-    assert drum_qtuner(SMALL + " --out half-trained").exit_code == 0
-    ours, theirs = contents(Path("half-trained")), contents(finished[0])
+    assert drum_qtuner(OWN + " --out half-trained").exit_code == 0
+    ours, theirs = contents(Path("half-trained")), contents(own)
     for name in theirs:
         if name != "report.html":
             assert ours[name] == theirs[name]
@@ -225,17 +264,11 @@ def test_folder_of_other_settings_is_refused_and_kept(finished, options, words):
     assert contents(finished[0]) == before
 
 
-def test_folder_of_other_data_is_refused(finished, monkeypatch):
-    import drum_qtuner.cli as cli
-
-    read = cli.read_data
-
-    def fewer(source):
-        data = read(source)
-        return {**data, "train": data["train"][:100]}
-
-    monkeypatch.setattr(cli, "read_data", fewer)
-    fails(drum_qtuner(SMALL + " --out finished"), "data = 3,112 clips", "not 716 clips", "--out")
+def test_folder_of_other_data_is_refused(finished):
+    before = contents(finished[0])
+    result = drum_qtuner(f"{SMALL} --data mine.zip --out finished")
+    fails(result, "data = Groove MIDI Dataset 1.0.0 (hash ", "not mine.zip (hash ", "--out")
+    assert contents(finished[0]) == before
 
 
 def test_folder_of_something_else_is_refused():
@@ -248,37 +281,24 @@ def test_folder_of_something_else_is_refused():
 
 
 def test_default_folders_do_not_collide():
-    class Part(list):
-        source = (
-            "the starter corpus, because the official archive could not be downloaded"
-            " (ConnectionError)"
-        )
-
-    class Groove(list):
-        source = "DRUM_QTUNER_GROOVE (groove.zip)"
-
-    class Own(list):
-        source = "../my <beats>"
-
-    def data(kind, *sizes):
-        return {
-            split: kind([0] * size) for split, size in zip(["train", "validation", "test"], sizes)
-        }
-
-    groove = data(Groove, 16_389, 2_039, 2_064)
-    assert default_folder(groove, 0, False).as_posix() == "runs/groove-seed0"
-    assert default_folder(groove, 3, True).as_posix() == "runs/groove-seed3-brief"
-    assert default_folder(data(Part, 9, 9, 9), 0, False).as_posix() == "runs/starter-seed0"
-    assert default_folder(data(Own, 9, 9, 9), 0, False).as_posix() == "runs/my--beats-seed0"
+    groove = Origin("Groove MIDI Dataset 1.0.0", "groove", "CC BY 4.0", "0" * 64)
+    own = Origin("../my <beats>", "folder", "not known", "1" * 64)
+    brief = RunSettings(3, iterations=20_000)
+    assert default_folder(groove, RunSettings()).as_posix() == "runs/groove-seed0"
+    assert default_folder(groove, brief).as_posix() == "runs/groove-seed3-brief"
+    assert default_folder(own, RunSettings()).as_posix() == "runs/my--beats-seed0"
+    assert (
+        default_folder(Origin("..", "zip", "?", ""), RunSettings()).as_posix() == "runs/data-seed0"
+    )
 
 
 def test_default_settings_fit_into_five_minutes():
     settings = {option.name: option.default for option in main.commands["run"].params}
     epsilons = [float(epsilon) for epsilon in settings["epsilons"].split(",")]
     assert epsilons == [0.01, 0.05, 0.1, 0.3, 0.5] and settings["note_cnn_clips"] == 150_000
-    from drum_qtuner.cli import BRIEF, PAPER
-
-    assert minutes(BRIEF) <= minutes(PAPER) <= 4 and PAPER["iterations"] == 500_000
+    assert RunSettings() == RunSettings(0, 150_000, epsilons, PAPER["iterations"])
+    brief = RunSettings(iterations=BRIEF)
+    assert minutes(brief) <= minutes(RunSettings()) <= 4 and PAPER["iterations"] == 500_000
 
 
 @pytest.mark.parametrize(
@@ -294,8 +314,9 @@ def test_default_settings_fit_into_five_minutes():
         ("run --full --iterations 5", ["--full"]),
         ("run --seed -1", ["-1"]),
         ("run --data nowhere.zip", ["nowhere.zip"]),
-        ("run --data starter --out file.txt", ["file.txt"]),
-        ("run --data starter --out file.txt/out", ["file.txt"]),
+        ("run --data starter", ["starter"]),
+        ("run --out file.txt", ["file.txt"]),
+        ("run --out file.txt/out", ["file.txt"]),
         ("data --data file.txt", ["file.txt"]),
         ("data --data empty", ["info.csv"]),
         ("generate --model nobody", ["nobody", "note_cnn"]),
@@ -322,7 +343,7 @@ def test_mistakes_get_one_line(folder, line, words):
     Path("empty").mkdir(exist_ok=True)
     before = sorted(path.name for path in folder.iterdir())
     fails(drum_qtuner(line), *words)
-    assert set(path.name for path in folder.iterdir()) - set(before) <= {"cache"}, (
+    assert sorted(path.name for path in folder.iterdir()) == before, (
         "a mistake left something behind"
     )
 
@@ -330,7 +351,7 @@ def test_mistakes_get_one_line(folder, line, words):
 def test_programmers_mistakes_are_not_hidden(monkeypatch):
     import drum_qtuner.cli as cli
 
-    monkeypatch.setattr(cli, "read_data", lambda source: 1 / 0)
+    monkeypatch.setattr(cli, "read_clips", lambda source: 1 / 0)
     assert isinstance(drum_qtuner("data").exception, ZeroDivisionError)
 
 
@@ -446,12 +467,11 @@ def test_report_tells_what_was_done(finished):
     text = (finished[0] / "report.html").read_text(encoding="utf-8")
     card = json.loads((finished[0] / "models/note_cnn.json").read_text())
     for words in (
-        "the starter corpus",
-        "no number here is a result of the paper",
-        "Apache License",
+        "Groove MIDI Dataset 1.0.0",
+        "Creative Commons Attribution 4.0",
+        load_clips(verbose=False).origin.hash,
         "500,000",
         "16,389",
-        "2,496",
         "300",
         f"{card['valid_loss']:.3f}",
         f"{card['test_loss']:.3f}",
@@ -464,8 +484,7 @@ def test_report_tells_what_was_done(finished):
 def report(**changes):
     content = dict(
         name="run",
-        source="here",
-        kind="other",
+        data=dict(name="here", kind="folder", licence="not known", hash="0" * 64),
         card={"valid_loss": 1.0, "test_loss": 1.0},
         models=[],
         figures=[],
@@ -484,7 +503,7 @@ def test_names_from_outside_are_escaped():
         figures = player({text: Beat.from_classes([0] * 16)}).html(script=False)
         return report(
             name=text,
-            source=text,
+            data=dict(name=text, kind=text, licence=text, hash=text),
             head=[text],
             rows=[[text]],
             settings=[[text] * 3],
@@ -498,15 +517,13 @@ def test_names_from_outside_are_escaped():
 
 
 def test_groove_is_attributed():
-    groove = report(kind="groove")
+    groove = report(data=load_clips(verbose=False).origin.card())
     for words in (
         "Creative Commons Attribution 4.0",
         "Jon Gillick",
         "https://creativecommons.org/licenses/by/4.0/",
     ):
         assert words in groove
-    assert (
-        "no number here" not in groove
-        and "no number here" in report(kind="starter")
-        and "Gillick" not in report(kind="starter")
-    )
+    other = report()
+    assert "no number here" not in groove
+    assert "no number here" in other and "Gillick" not in other

@@ -26,14 +26,11 @@ def folder(tmp_path_factory):
     (folder / "broken.mid").write_bytes(b"MThd")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("DRUM_QTUNER_CACHE", str(folder / "cache"))
         yield folder
 
 
 def evaluate(line: str):
-    return CliRunner().invoke(
-        main, ["evaluate", *shlex.split(line), "--data", "starter"], prog_name="drum_qtuner"
-    )
+    return CliRunner().invoke(main, ["evaluate", *shlex.split(line)], prog_name="drum_qtuner")
 
 
 def files(folder, *names):
@@ -48,7 +45,7 @@ def test_table_and_files(folder):
     result = evaluate(files(folder, "chance", "loops") + " --out panel")
     assert result.exit_code == 0, result.output
     assert (
-        "starter corpus; 12 beats of each folder beside validation clips" in result.stdout
+        "Groove MIDI Dataset 1.0.0; 12 beats of each folder beside validation" in result.stdout
         and "needs 40 beats" in result.stdout
     )
     panel = pd.read_csv(folder / "panel/panel.csv")

@@ -1,4 +1,4 @@
-"""Notebooks: they run from top to bottom, the package and the README follow from them, and they are fit to publish."""
+"""Notebooks run from top to bottom, package and README follow from them, all fit to publish."""
 
 import json
 import os
@@ -15,7 +15,7 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: 
 
 
 def command(name: str, *args, cwd: Path) -> str:
-    "What the development tool `name` prints when run in the folder `cwd`; a failure shows all of it."
+    "What the development tool `name` prints when run in `cwd`; a failure shows all of it."
     environment = dict(os.environ, PYTHONPATH=str(cwd), TQDM_DISABLE="1")
     done = subprocess.run(
         [Path(sys.executable).parent / name, *args],
@@ -53,7 +53,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def test_export_and_clean_change_nothing(workspace):
-    "The modules are the notebooks' exports, none is missing or left over, and the notebooks are clean."
+    "The modules are the notebooks' exports, none missing or left over; the notebooks are clean."
     before = contents(workspace)
     for module in workspace.glob("drum_qtuner/*.py"):
         if module.name != "__init__.py":
@@ -66,7 +66,7 @@ def test_export_and_clean_change_nothing(workspace):
 
 
 def test_site_can_be_made(workspace):
-    "Everything that `make docs` does before quarto takes over: each notebook becomes a page with its reference."
+    "All that `make docs` does before quarto: each notebook becomes a page with its reference."
     code = (
         "from nbdev.serve import proc_nbs; from nbdev.quarto import refresh_quarto_yml,"
         " nbdev_sidebar; refresh_quarto_yml(); nbdev_sidebar(); proc_nbs(n_workers=0)"
@@ -118,7 +118,7 @@ MACHINE_PATH = re.compile(
 
 @each_notebook
 def test_is_fit_to_publish(notebook):
-    "Executed, without errors, warnings and paths of the author's machine, and small enough for a web page."
+    "Executed, without errors, warnings and paths of one machine, and small enough for a page."
     assert notebook.stat().st_size < 1_000_000
     content = json.loads(notebook.read_text(encoding="utf-8"))
     assert content["metadata"] == {
@@ -137,7 +137,7 @@ def test_is_fit_to_publish(notebook):
 
 @each_notebook
 def test_title_cell_stands_alone(notebook):
-    "The site keeps only `# title` and `> description` of the first cell: other prose must be in a cell after it."
+    "The site keeps only `# title` and `> description` of the first cell: prose comes after it."
     first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]
     lines = "".join(first["source"]).split("\n")
     assert first["cell_type"] == "markdown" and lines[0].startswith("# ")

@@ -93,7 +93,7 @@ def test_public_names_come_from_their_modules(name):
 
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        drum_qtuner.nonsense
+        drum_qtuner.nonsense  # noqa: B018
     with pytest.raises(ImportError):
         exec("from drum_qtuner import nonsense")
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import loguniform
 
-from drum_qtuner.sweeps import settings_of, sweep, tuning_run
+from drum_qtuner.sweeps import configurations, function_name, network_hash, sweep, tuning_run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,16 +26,18 @@ def square(seed, x, y=0):
 def test_a_grid_is_every_combination():
     space = {"a": [1, 2, 3], "b": ["x", None], "c": [0.5]}
     expected = [dict(zip("abc", values)) for values in itertools.product(*space.values())]
-    found = settings_of(space)
+    found = configurations(space)
     assert sorted(map(str, found)) == sorted(map(str, expected))
-    assert settings_of([{"a": [1]}, {"b": [2]}]) == [{"a": 1}, {"b": 2}]
+    assert configurations([{"a": [1]}, {"b": [2]}]) == [{"a": 1}, {"b": 2}]
 
 
 def test_random_search_draws_from_the_distributions():
     space = {"rate": loguniform(1e-4, 1e-2), "gamma": [0.0, 0.5]}
-    drawn = settings_of(space, samples=200, seed=1)
+    drawn = configurations(space, samples=200, seed=1)
     assert (
-        drawn == settings_of(space, samples=200, seed=1) != settings_of(space, samples=200, seed=2)
+        drawn
+        == configurations(space, samples=200, seed=1)
+        != configurations(space, samples=200, seed=2)
     )
     rates = np.array([setting["rate"] for setting in drawn])
     assert rates.min() >= 1e-4 and rates.max() <= 1e-2 and 0.35 < (rates < 1e-3).mean() < 0.65
@@ -74,6 +76,102 @@ def test_finished_runs_are_not_repeated(tmp_path):
     assert calls == [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1)]
     assert more["double"].tolist() == [4, 4, 6, 6] and len(pd.read_parquet(path)) == 5
     assert first.iloc[1]["seconds"] == more.iloc[0]["seconds"]
+
+
+def test_rows_of_another_function_are_not_believed(tmp_path, capsys):
+    "Another function, other data or another network on the same path: own rows, none lost."
+    from dataclasses import replace
+
+    from drum_qtuner.dqn_tuning import new_q_network
+    from drum_qtuner.preprocessing import load_clips
+    from drum_qtuner.store import load_pretrained
+
+    def cube(seed, x, y=0):
+        return {"square": x**3}
+
+    path = tmp_path / "table.parquet"
+    clips = load_clips(verbose=False)
+    others = replace(clips, origin=replace(clips.origin, hash="f" * 64))
+    network = new_q_network(load_pretrained("note_cnn"))
+    space = {"x": [2, 5]}
+    assert sweep(space, [0], path, square)["square"].tolist() == [4, 25]
+    assert "another" not in capsys.readouterr().out
+    for number, (run, more, word) in enumerate(
+        [
+            (cube, {}, "function"),
+            (square, {"data": others}, "data"),
+            (square, {"network": network}, "network"),
+            (cube, {"version": "2"}, "function"),
+        ],
+        2,
+    ):
+        table = sweep(space, [0], path, run, **more)
+        assert table["square"].tolist() == ([8, 125] if run is cube else [4, 25])
+        assert f"holds 2 of 2 runs, but of another {word}" in capsys.readouterr().out
+        assert len(pd.read_parquet(path)) == 2 * number
+    before = path.read_bytes()
+    assert sweep(space, [0], path, square)["square"].tolist() == [4, 25]
+    assert path.read_bytes() == before and capsys.readouterr().out == ""
+
+
+def test_rows_that_do_not_say_whose_they_are_are_kept_and_not_believed(tmp_path):
+    path = tmp_path / "table.parquet"
+    sweep({"x": [2]}, [0], path, square)
+    pd.read_parquet(path).drop(columns="of").assign(square=99).to_parquet(path)
+    assert sweep({"x": [2]}, [0], path, square)["square"].tolist() == [4]
+    assert sorted(pd.read_parquet(path)["square"]) == [4, 99]
+
+
+def test_a_function_is_known_by_what_it_does(tmp_path):
+    "Comments and layout do not make another function; a digit does, also where there is no source."
+    sources = {
+        "one": "def run(seed, x):\n    return {'y': x * 2}\n",
+        "same": "def run(seed, x):\n    # twice\n\n    return {'y':  x*2}\n",
+        "other": "def run(seed, x):\n    return {'y': x * 3}\n",
+    }
+    found = {}
+    for name, source in sources.items():
+        (tmp_path / f"{name}.py").write_text(source)
+        for kind, file in (("read", str(tmp_path / f"{name}.py")), ("typed", "<string>")):
+            space = {"__name__": "made"}
+            exec(compile(source, file, "exec"), space)
+            found[name, kind] = function_name(space["run"])
+    for kind in ("read", "typed"):
+        assert found["one", kind] == found["same", kind] != found["other", kind]
+        assert found["one", kind].startswith("made.run ")
+    with pytest.raises(ValueError, match="a sweep runs a function"):
+        sweep({"x": [1]}, [0], tmp_path / "table.parquet", Path)
+
+
+def test_a_network_is_known_by_its_weights():
+    from drum_qtuner.store import load_pretrained
+
+    names = ["note_cnn", "dqn-0.1", "dqn-0.5"]
+    assert len({network_hash(load_pretrained(name)) for name in names}) == 3
+    assert network_hash(load_pretrained("note_cnn")) == network_hash(load_pretrained("note_cnn"))
+
+
+@pytest.mark.parametrize(
+    "path, space, name",
+    [
+        ("nbs/audit.parquet", None, "audit_run"),
+        ("nbs/lib/tuning_study.parquet", {"epsilon": [0.1, 0.5]}, "tuning_run"),
+    ],
+)
+def test_the_tables_of_the_course_are_of_its_data_and_network(path, space, name):
+    from drum_qtuner.sweeps import made_of
+
+    def run(seed):
+        pass
+
+    run.__name__ = name
+    table = pd.read_parquet(ROOT / path)
+    assert set(table["of"]) == {made_of(run, version="1")}
+    if space:
+        never = ROOT / path
+        before = never.read_bytes()
+        assert len(sweep(space, range(10), never, version="1")) == 20
+        assert never.read_bytes() == before
 
 
 def test_several_processes_give_the_same_table(tmp_path):
@@ -138,6 +236,33 @@ def test_tuning_is_what_it_says(tmp_path):
     assert table["greedy"][0] == pytest.approx(greedy_reward(q, note_cnn), abs=1e-9)
     with pytest.raises(TypeError):
         tuning_run(0, nonsense=1)
+
+
+def test_a_cluster_may_need_a_second_start(monkeypatch):
+    "On a busy machine its parts give each other up; then they are started once more."
+    from types import SimpleNamespace
+
+    from drum_qtuner import sweeps
+
+    for name in sweeps._PATIENCE:
+        monkeypatch.setenv(name, "1")  # and is put back afterwards
+    for failures, expected in ((1, ["init", "shutdown", "init"]), (0, ["init"])):
+        calls = []
+
+        def init(calls=calls, failures=failures, **options):
+            calls.append("init")
+            if calls.count("init") <= failures:
+                raise RuntimeError("The current node timed out during startup.")
+
+        shutdown = lambda calls=calls: calls.append("shutdown")
+        ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=shutdown)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        monkeypatch.setattr(sweeps.time, "sleep", lambda seconds: None)
+        assert sweeps._start_ray(2) is ray and calls == expected
+    calls.clear()
+    ray.init = lambda **options: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        sweeps._start_ray(2)
 
 
 @pytest.mark.xdist_group("ray")

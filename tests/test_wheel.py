@@ -1,4 +1,4 @@
-"""The package as a stranger gets it: built, installed in an empty environment, and its MIDI read by other programs."""
+"""The package as a stranger gets it: built, installed in an empty environment, and used."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def wheel(copy_of_repo, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel, repo, tmp_path_factory):
-    "A function that runs `drum_qtuner` from an environment with the wheel and what it requires, and nothing else."
+    "A function that runs `drum_qtuner` where only the wheel and its requirements are installed."
     folder = tmp_path_factory.mktemp("elsewhere")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -56,7 +56,7 @@ def installed(wheel, repo, tmp_path_factory):
 
 
 def test_contents(wheel, repo):
-    "Every module, weight and asset is in the wheel, and nothing of the repository around the package."
+    "Every module, weight and asset is in the wheel, and nothing else of the repository."
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     kept = [
         path
@@ -100,7 +100,7 @@ def steps_in_mido(path: Path) -> set:
 
 
 def steps_in_music21(path: Path) -> set:
-    "(step, pitch) of every hit, as music21 reads the file at `path` (its scores cannot name a ride cymbal, its events can)."
+    "(step, pitch) of every hit, as music21 reads it (its scores cannot name a ride, events can)."
     midi = music21.midi.MidiFile()
     midi.open(path)
     midi.read()
@@ -117,7 +117,7 @@ def steps_in_music21(path: Path) -> set:
 
 
 def test_generate(installed):
-    "Eight beats without training, the same for the same seed, with the notes, tempo and length that were meant."
+    "Eight beats without training, the same for the same seed, with the notes and tempo meant."
     installed(
         "generate", "--model", "dqn-0.1", "--n", "8", "--out", "beats", "--seed", "3", "--bpm", "90"
     )

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['one_thread', 'flushed_denormals', 'weights', 'adam_state', 'set_adam_state', 'save_checkpoint', 'load_checkpoint',
-           'fit']
+           'Batches', 'fit']
 
 # %% ../nbs/lib/fit.ipynb #8caf323c
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -111,6 +112,13 @@ def load_checkpoint(
     return parts, card["facts"]
 
 # %% ../nbs/lib/fit.ipynb #5cde7046
+class Batches(Protocol):
+    "What `fit` asks of its batches: a list, an array and a tensor have it, too."
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, i: int, /) -> Any: ...
+
+
 def _update(model, batch, loss, optimizer):
     "One step down the gradient; gives the loss before it."
     optimizer.zero_grad()
@@ -163,7 +171,7 @@ def _restore(parts, facts, model, optimizer):
 # %% ../nbs/lib/fit.ipynb #161c1f77
 def fit(
     model: nn.Module,  # is trained in place
-    batches: Sequence,  # one for each update, of any kind; needs `len` and an index
+    batches: Batches,  # one for each update, of any kind
     loss: Callable,  # loss(model, batch): a tensor with one number
     optimizer: torch.optim.Optimizer,  # of the model's parameters
     judge: Callable | None = None,  # judge(model): a number, smaller is better; none: keep the last
@@ -178,8 +186,8 @@ def fit(
 
     if checkpoint is not None and settings is None:
         raise ValueError("a checkpoint needs `settings`: what must a resumed training share?")
-    updates, settings = len(batches), {**(settings or {}), "updates": len(batches)}
-    points, rows, best, losses = _checked_points(points, updates), [], None, []
+    updates, rows, best, losses = len(batches), [], None, []
+    points, settings = _checked_points(points, updates), {**(settings or {}), "updates": updates}
     with one_thread(), torch.random.fork_rng(devices=[], enabled=checkpoint is not None):
         if saved := load_checkpoint(checkpoint, settings):
             rows, best = _restore(*saved, model, optimizer)

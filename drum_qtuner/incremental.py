@@ -6,9 +6,10 @@
 __all__ = ['IncrementalDecoder']
 
 # %% ../nbs/lib/incremental.ipynb #7678bc95
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 # %% ../nbs/lib/incremental.ipynb #60a98cf0
 class IncrementalDecoder:
@@ -16,7 +17,7 @@ class IncrementalDecoder:
 
     def __init__(
         self,
-        model: nn.Module,  # with `conv`, `linear`, `output`; `steps` and `classes` of its states
+        model: Any,  # with `conv`, `linear`, `output`; `steps` and `classes` of its states
         n: int,  # number of beats
     ):
         self.model, self.steps, self.kernel = model, 0, model.conv.kernel_size[0]

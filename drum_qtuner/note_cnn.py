@@ -55,7 +55,8 @@ class NoteCNN(nn.Module):
         )
         if min(self.sizes.values()) < 1 or kernel > steps:
             raise ValueError(f"sizes are 1 or more, and kernel at most steps, not {self.sizes}")
-        self.classes, self.steps, self.card = classes, steps, {}
+        self.card: dict = {}
+        self.classes, self.steps = classes, steps
         self.conv = nn.Conv1d(classes, channels, kernel)
         self.linear = nn.Linear(channels * (steps - kernel + 1), hidden)
         self.output = nn.Linear(hidden, outputs or classes)

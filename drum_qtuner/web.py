@@ -14,7 +14,6 @@ from importlib.resources import files
 
 from .beat import KIT, REST, STEPS_PER_BAR, TICKS_PER_STEP
 from .kit import RATE
-from .pictures import COLORS
 from .sound import kit_json
 
 # %% ../nbs/lib/web.ipynb #8b9ce3a7
@@ -49,6 +48,7 @@ BASE = ("core.js", "sound.js", "files.js", "transport.js")  # of every page that
 def _given():
     "What Python owns and JavaScript needs."
     from drum_qtuner import __version__
+    from drum_qtuner.pictures import COLORS
 
     return dict(
         version=__version__,

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def append_line(
         os.fsync(file.fileno())
 
 # %% ../nbs/lib/answers.ipynb #15e530ce
-FIELDS = dict(
+FIELDS: dict[str, Any] = dict(
     test=str,
     rater=str,
     simulated=bool,
@@ -177,7 +178,7 @@ def _paths(files):
 
 def _disputed(own, kept):
     "{listener: their first trial that another file answers differently}."
-    found = {}
+    found: dict[str, int] = {}
     for (rater, trial), row in own.items():
         if kept.get((rater, trial), row) != row:
             found.setdefault(rater, trial)
@@ -186,7 +187,9 @@ def _disputed(own, kept):
 # %% ../nbs/lib/answers.ipynb #3b3489a2
 def _merged(paths, design):
     "The answers of all files {(rater, trial): row}, and what was left out."
-    kept, home, rejected = {}, {}, []
+    kept: dict[tuple, dict] = {}
+    home: dict[str, Path] = {}
+    rejected = []
     for path in paths:
         own, wrong = _read_lines(path, design)
         rejected += [(str(path), *reason) for reason in wrong]

@@ -110,8 +110,9 @@ class StackedLogProbability:
 def batched_reward(reward: Reward | None, note_cnn, device="cpu") -> Reward:
     "The reward of a batched tuning; log p of a Note-CNN is stacked."
     reward = chosen_reward(reward, note_cnn)
-    is_log_p = type(reward) is LogProbability and isinstance(reward.note_cnn, NoteCNN)
-    return StackedLogProbability(reward, device) if is_log_p else reward
+    if isinstance(reward, LogProbability) and isinstance(reward.note_cnn, NoteCNN):
+        return StackedLogProbability(reward, device)
+    return reward
 
 # %% ../nbs/lib/batched_tuning.ipynb #c0000015
 @dataclass(frozen=True)
@@ -246,7 +247,8 @@ def tune_many(
             final = age == s.episode_steps
             for part, new in zip(memory, (state, r, 0 if final else s.gamma)):
                 part[(t - 1) % len(part)] = new
-            _improve(net, target, optimizer, *_draw(memory, t, generator), value)
+            states, earned, discounts = _draw(memory, t, generator)
+            _improve(net, target, optimizer, states, earned, discounts, value)
             if t % s.target_every == 0:
                 torch._foreach_lerp_(target, [layer.detach() for layer in net], s.eta)
             if final:

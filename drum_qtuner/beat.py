@@ -130,7 +130,7 @@ class Beat:
         _check_offset(offset, velocity.shape)
         ticks = np.round(np.where(velocity > 0, offset, 0) * TICKS_PER_STEP)
         ticks = np.minimum(ticks, TICKS_PER_STEP // 2 - 1)
-        arrays = dict(
+        arrays: dict[str, np.ndarray] = dict(
             velocity=velocity.astype(np.uint8),
             offset=(ticks / TICKS_PER_STEP + 0.0).astype(np.float32),
         )

@@ -6,6 +6,8 @@
 __all__ = ['in_words', 'Bridge']
 
 # %% ../nbs/lib/bridge.ipynb #802af731
+from typing import Any
+
 import anywidget
 
 from .web import is_watched
@@ -29,7 +31,7 @@ class Bridge(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_msg(lambda widget, message, buffers: self.send(self.reply(message)))
 
-    def answer(self, ask: str, **question):
+    def answer(self, *ask: Any, **question: Any) -> Any:
         "What Python says to the page, anything that JSON knows: a subclass defines it."
         raise NotImplementedError(f"{type(self).__name__} answers nothing")
 
@@ -54,5 +56,6 @@ class Bridge(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         if self.comm is None:
             return {"text/plain": repr(self), "text/html": self.static_html()}
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, metadata = shown if shown is not None else ({}, {})
         return data | {"text/plain": repr(self), "text/html": self.note}, metadata

@@ -10,6 +10,7 @@ __all__ = ['data_option', 'seed_option', 'overwrite_option', 'plain', 'stop', 'C
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,11 +34,11 @@ def stop(
 class Commands(click.Group):
     "A group of commands in which a user's mistake gets one line and no traceback."
 
-    def main(self, *args, standalone_mode=True, **options):
+    def main(self, *args, standalone_mode=True, **options) -> Any:
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **options)
+            return super().main(*args, standalone_mode=False, **options)  # type: ignore
         try:
-            sys.exit(super().main(*args, standalone_mode=False, **options))
+            sys.exit(super().main(*args, standalone_mode=False, **options))  # type: ignore
         except click.UsageError as error:
             command = getattr(error.ctx, "command_path", "drum_qtuner")
             stop(f"Error: {error.format_message().rstrip('.')} (see {command} --help)")
@@ -149,7 +150,7 @@ def read_folders(
     from drum_qtuner.beat import Beat
 
     names = short_names(path.parent for path in files)
-    folders = {name: [] for name in names.values()}
+    folders: dict[str, list[Beat]] = {name: [] for name in names.values()}
     for path in files:
         folders[names[path.parent]].append(Beat.from_midi(path))
     return folders

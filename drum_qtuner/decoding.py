@@ -141,7 +141,7 @@ def _keep_beat(given, keep, n, steps, codec):
     velocity[:overlap], offset[:overlap] = given.velocity[:overlap], given.offset[:overlap]
     beat = Beat(np.where(mask, velocity, 0), np.where(mask, offset, 0))
     tokens = np.asarray(codec.encode(beat)).astype(int)
-    return _Kept(np.tile(tokens, (n, 1)), mask.all(1), mask, beat)
+    return _Kept(np.tile(tokens, (n, 1)), np.asarray(mask.all(1)), mask, beat)
 
 
 def _keep_tokens(primer, n, steps, codec):
@@ -210,7 +210,7 @@ def _check(n, decode, temperature, steps, bpm):
         )
     if decode not in ("sample", "argmax"):
         raise ValueError(f"decode must be 'sample' or 'argmax', not {decode!r}")
-    if not isinstance(temperature, Real) or not 0 < temperature < float("inf"):
+    if not isinstance(temperature, Real) or not 0 < float(temperature) < float("inf"):
         raise ValueError(f"temperature must be above 0, not {temperature}")
     microseconds_per_quarter(bpm)
 

@@ -51,15 +51,15 @@ def densities(
     *distances,  # arrays of any shape: between real clips, between beats and real clips, ...
 ) -> tuple:  # for each an array (BINS + 1,) that sums to 1, all on one grid; last: not defined
     "Smoothed distributions of distances (Yang and Lerch 2018)."
-    distances = [np.asarray(part, float) for part in distances]
-    if not distances or not all(
-        part.size and (np.isnan(part) | (part >= 0) & (part < np.inf)).all() for part in distances
+    arrays = [np.asarray(part, float) for part in distances]
+    if not arrays or not all(
+        part.size and (np.isnan(part) | (part >= 0) & (part < np.inf)).all() for part in arrays
     ):
         raise ValueError(
             "needs distances, each finite and not negative (or nan), and one or more in every array"
         )
-    top = max(np.nanmax(part, initial=0) for part in distances) or 1
-    return tuple(_smooth(_binned(part.ravel(), top)) for part in distances)
+    top = max(np.nanmax(part, initial=0) for part in arrays) or 1
+    return tuple(_smooth(_binned(part.ravel(), top)) for part in arrays)
 
 # %% ../nbs/lib/distances.ipynb #da0dba4a
 def _same_bins(p, q):

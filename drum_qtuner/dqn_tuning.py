@@ -247,7 +247,7 @@ def begin(
 
 def first_step(seed: int, iteration: int, classes: int) -> int:
     "The random step that begins a new beat after an iteration."
-    return np.random.default_rng([seed, 2, iteration]).integers(classes)
+    return int(np.random.default_rng([seed, 2, iteration]).integers(classes))
 
 
 @torch.no_grad()

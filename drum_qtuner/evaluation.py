@@ -10,6 +10,7 @@ __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'step_reward
 
 # %% ../nbs/06_evaluation.ipynb #472e3448
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,11 +140,11 @@ def exploring_rewards(
             greedy.append(log_p.gather(1, best[:, None]).mean().item())
             uniform.append(log_p.mean().item())
             prefix = torch.cat([prefix, torch.where(explore[t], sounds[t], best)[:, None]], 1)
-    greedy, uniform = float(np.mean(greedy)), float(np.mean(uniform))
+    best_mean, random_mean = float(np.mean(greedy)), float(np.mean(uniform))
     return {
-        "exploring": (1 - epsilon) * greedy + epsilon * uniform,
-        "greedy": greedy,
-        "random": uniform,
+        "exploring": (1 - epsilon) * best_mean + epsilon * random_mean,
+        "greedy": best_mean,
+        "random": random_mean,
     }
 
 # %% ../nbs/06_evaluation.ipynb #8cc59a53
@@ -200,7 +201,9 @@ def favourite(
     beats: list,  # of `Beat`
 ) -> str:  # name of a drum, or "rest"
     "The sound with the most steps, the rest being a sound too; among equals the first on the kit."
-    return [*(drum.name for drum in KIT), "rest"][sum(map(class_counts, beats)).argmax()]
+    return [*(drum.name for drum in KIT), "rest"][
+        np.sum([class_counts(beat) for beat in beats], axis=0).argmax()
+    ]
 
 
 def describe(
@@ -309,7 +312,7 @@ PREFERRED = {
 
 def preference_test(
     counts: dict = PREFERRED,  # {model: times preferred}, all models compared equally often
-) -> tuple:  # with the fields `statistic` and `pvalue`
+) -> Any:  # a tuple with the fields `statistic` and `pvalue`
     "The paper's chi-square test (section 5.2): are all models preferred equally often?"
     from scipy.stats import chisquare
 

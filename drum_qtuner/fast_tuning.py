@@ -145,8 +145,9 @@ def fast_tune_many(
             raise KeyboardInterrupt
 
     def one(run):
-        watch = dict(callback=stop_with_the_rest, callback_every=1000)
-        return fast_tune(note_cnn, run[0], seed=run[1], **watch, **settings)
+        epsilon, seed = run
+        watch: dict = dict(callback=stop_with_the_rest, callback_every=1000)
+        return fast_tune(note_cnn, epsilon, seed=seed, **watch, **settings)
 
     with ThreadPoolExecutor(workers or cpu_count()) as pool:
         waiting = [pool.submit(one, run) for run in runs]

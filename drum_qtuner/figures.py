@@ -85,7 +85,7 @@ def _rows(metrics, statistic_of, *drawn, **options):
 def _figures_of_each(view, metrics):
     "Two comparisons of distances for every descriptor."
     mine, theirs = (side.group for side in view.pairs)
-    figures = {comparison: {} for comparison in COMPARISONS}
+    figures: dict[str, dict] = {comparison: {} for comparison in COMPARISONS}
     for descriptor in metrics:
         x, y = (descriptor.function(view.hits(side)) for side in view.pairs)
         for name, row in compare(x, y, mine, theirs, view.draws).items():
@@ -150,7 +150,7 @@ def figures(
     part: str,  # a heading: a key of `SEES`
 ) -> dict:  # {figure: (value, low, high, which way is better)}
     "What the metrics under one heading say of a set of beats."
-    found = {}
+    found: dict[str, tuple] = {}
     for sees, figures_of in FIGURES_OF.items():
         if chosen := [metric for metric in metrics_of(part) if metric.sees == sees]:
             found |= figures_of(view, chosen)

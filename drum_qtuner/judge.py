@@ -26,7 +26,8 @@ class Judge(nn.Module):
 
     def __init__(self, hidden: int = 96):
         super().__init__()
-        self.sizes, self.card = dict(hidden=hidden), {}
+        self.sizes = dict(hidden=hidden)
+        self.card: dict = {}
         self.sound = nn.Embedding(REST + 2, hidden)  # the eleventh sound: nothing yet
         self.gru = nn.GRU(hidden, hidden, batch_first=True)
         self.output = nn.Linear(hidden, REST + 1)

@@ -8,7 +8,7 @@ __all__ = ['adam_row', 'decay', 'is_zero', 'catch_up', 'adam', 'KernelSettings',
 
 # %% ../nbs/lib/kernel_loop.ipynb #c0000003
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -140,9 +140,9 @@ class Flat(NamedTuple):
 class Nets(NamedTuple):
     "Layers, or patterns, of the three networks."
 
-    q: tuple
-    target: tuple
-    note: tuple
+    q: Any
+    target: Any
+    note: Any
 
 
 class Memory(NamedTuple):

@@ -7,6 +7,7 @@ __all__ = ['FILES', 'listening_script', 'listening_page', 'ListeningTest']
 
 # %% ../nbs/lib/listening.ipynb #938e9456
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from .answers import answer_line, append_line
@@ -94,7 +95,8 @@ class ListeningTest(Bridge):
 
     def answer(self, ask, nickname, **given):
         "What Python says to the page."
-        return dict(start=_start, answer=_take)[ask](self, nickname, **given)
+        replies: dict[str, Callable] = dict(start=_start, answer=_take)
+        return replies[ask](self, nickname, **given)
 
     def static_html(self):
         "Where nobody watches: the page without Python."

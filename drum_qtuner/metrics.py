@@ -215,7 +215,7 @@ def syncopation(beats) -> np.ndarray:  # float (...), strength in a bar, 0 or mo
     Over the strokes of all drums as one rhythm. nan for silence.
     Longuet-Higgins and Lee (1984).
     """
-    struck = strokes(beats).any(-1)
+    struck = np.asarray(strokes(beats).any(-1))
     total, heaviest = np.zeros(struck.shape[:-1]), np.full(struck.shape[:-1], -9)
     for step in reversed(range(struck.shape[-1])):
         now, weight = struck[..., step], METRICAL_WEIGHT[step % STEPS_PER_BAR]
@@ -300,5 +300,6 @@ def distinct_ngrams(beats, length: int = 4) -> float:  # 0..1
     step = patterns(strokes_of_set(beats))
     if length not in range(1, 8):  # seven times nine bits fill a number
         raise ValueError(f"`length` must lie in 1..7, not {length}")
-    grams = sum(step[:, i : step.shape[1] - length + 1 + i] << (9 * i) for i in range(length))
+    last = step.shape[1] - length + 1
+    grams = np.sum([step[:, i : last + i] << (9 * i) for i in range(length)], axis=0)
     return len(np.unique(grams)) / grams.size

@@ -10,6 +10,7 @@ __all__ = ['TABLE_HEAD', 'PAPER', 'CAPTIONS', 'write_beats', 'beat_paths', 'make
 import io
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import drum_qtuner
 
@@ -117,7 +118,11 @@ def make_table(
     ]
 
 # %% ../nbs/lib/report.ipynb #6e18188b
-PAPER = {"iterations": 500_000, "note_cnn_clips": 150_000, "epsilons": (0.01, 0.05, 0.1, 0.3, 0.5)}
+PAPER: dict[str, Any] = {
+    "iterations": 500_000,
+    "note_cnn_clips": 150_000,
+    "epsilons": (0.01, 0.05, 0.1, 0.3, 0.5),
+}
 
 
 def compare_with_paper(

@@ -10,6 +10,7 @@ __all__ = ['FIRST', 'AGAINST', 'FILES', 'ANSWERS', 'all_scores', 'shipped', 'arc
 import base64
 import json
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def architecture(
     "How a page computes the scores of a model, as its class says."
     for kind in type(model).__mro__:
         if "page_architecture" in vars(kind):
-            return kind.page_architecture | model.sizes
+            return vars(kind)["page_architecture"] | model.sizes
         if "scores" in vars(kind):
             return None
     return None
@@ -203,7 +204,7 @@ def played(
     return beat_data(Beat(velocity, offset, kept.bpm))
 
 
-ANSWERS = dict(scores=expected, generate=played)
+ANSWERS: dict[str, Callable] = dict(scores=expected, generate=played)
 
 # %% ../nbs/lib/studio.ipynb #c8ad690b
 class Studio(Bridge):

@@ -15,6 +15,7 @@ import textwrap
 import time
 import tokenize
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def configurations(
         raise ValueError(f"not a space of settings: {error}") from None
 
 # %% ../nbs/lib/sweeps.ipynb #10020b16
-_note_cnns = {}  # those of this process, by how they were trained
+_note_cnns: dict[tuple, Any] = {}  # those of this process, by how they were trained
 
 
 def _note_cnn(**how):
@@ -216,7 +217,7 @@ def _start_ray(workers):
         ) from None
     if ray.is_initialized():
         return ray
-    options = {"log_to_driver": False, "logging_level": "ERROR"}
+    options: dict = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"num_cpus": workers if workers > 0 else None, "include_dashboard": False}
     for pause in (5, 20, None):  # on a busy machine it may take more than one start
@@ -272,10 +273,13 @@ def _tell_strangers(path, rows, of, jobs):
     if not strangers:
         return
     ours, found = json.loads(of), [json.loads(other or "{}") for other, _ in strangers]
-    unlike = [[name for name in ours if theirs.get(name) != ours[name]] for theirs in found]
+    unlike: list[list[str]] = [
+        [name for name in ours if theirs.get(name) != ours[name]] for theirs in found
+    ]
+    nearest = min(unlike, key=len)
     print(
         f"{path} holds {len({key for _, key in strangers})} of {len(jobs)} runs, but of another"
-        f" {' and '.join(min(unlike, key=len))}: they stay there and are not used"
+        f" {' and '.join(nearest)}: they stay there and are not used"
     )
 
 

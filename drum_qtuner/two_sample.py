@@ -81,19 +81,19 @@ def train_classifier(
     updates: int = 200,  # of 64 beats each
 ) -> np.ndarray:  # bool (beats,): True for "generated"
     "Train a network and let it judge."
-    hits, judged, labels = (torch.from_numpy(array).float() for array in (hits, judged, labels))
+    x, y, asked = (torch.from_numpy(array).float() for array in (hits, labels, judged))
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = make(hits.shape[1])
+        network = make(x.shape[1])
         fit(
             network,
-            torch.randint(len(hits), (updates, 64)),
-            lambda model, i: F.binary_cross_entropy_with_logits(model(hits[i]), labels[i]),
+            torch.randint(len(x), (updates, 64)),
+            lambda model, i: F.binary_cross_entropy_with_logits(model(x[i]), y[i]),
             torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=0.05),
             desc="classifier",
         )
         with torch.no_grad():
-            return (network(judged) > 0).numpy()
+            return (network(asked) > 0).numpy()
 
 
 def convolution(*data, **options):

@@ -83,6 +83,5 @@ def is_watched() -> bool:  # False in a script, a terminal, nbconvert
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {}):
         return True
-    return hasattr(shell, "get_parent") and bool(
-        shell.get_parent().get("metadata")
-    )  # which a page sends along with a cell
+    parent: dict = getattr(shell, "get_parent", dict)()
+    return bool(parent.get("metadata"))  # which a page sends along with a cell

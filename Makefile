@@ -26,7 +26,7 @@ check: .venv/installed-dev node_modules/.installed
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/python .ci/check_types.py
-	@npx --no-install eslint
+	@npx --no-install eslint drum_qtuner/assets
 
 test: .venv/installed-test
 	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15 $(ARGS)

@@ -5,7 +5,7 @@
 # make docs       build the documentation site in _docs (needs the quarto program)
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
-# make artefacts  make again what the package and the notebooks carry: networks, tables, data
+# make artefacts  make the networks, cards and reward logs of the package again, in artefacts/
 # make clean      remove .venv and everything built
 #
 # Choose a Python with   make test PYTHON=python3.12
@@ -52,6 +52,9 @@ notebooks: .venv/installed-dev
 	$(BIN)/nbdev_export
 	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
+
+artefacts: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_artefacts.py note_cnn dqn judge cards $(ARGS)
 
 clean:
 	rm -rf .venv node_modules build dist _docs _proc *.egg-info

@@ -85,7 +85,8 @@ def in_bars(
     hits: np.ndarray,  # bool (..., steps, 9)
 ) -> np.ndarray:  # bool (..., bars, 16, 9)
     "The same strokes with an axis of bars."
-    return hits.reshape(*hits.shape[:-2], -1, STEPS_PER_BAR, hits.shape[-1])
+    bars = hits.shape[-2] // STEPS_PER_BAR
+    return hits.reshape(*hits.shape[:-2], bars, STEPS_PER_BAR, hits.shape[-1])
 
 # %% ../nbs/lib/metrics.ipynb #53f9a567
 BETTER = ("higher", "lower", "like real")

@@ -17,12 +17,12 @@ import torch
 import traitlets
 from IPython.display import HTML
 
-from .beat import KIT, REST, TICKS_PER_STEP, Beat
+from .beat import KIT, REST, Beat
 from .bridge import Bridge
 from .decoding import generate
 from .files import write_file
 from .fit import one_thread, weights
-from .sound import beat_data
+from .sound import beat_data, beat_from_data
 from .store import load_pretrained, pretrained
 from .web import asset, page, script
 
@@ -163,14 +163,6 @@ def studio_page(
         write_file(path, whole.encode())
     return whole
 
-# %% ../nbs/lib/studio.ipynb #95f4e1a3
-def _beat(data):
-    "The inverse of `beat_data`."
-    velocity, offset = np.zeros((data["steps"], len(KIT)), int), np.zeros((data["steps"], len(KIT)))
-    for step, drum, v, o in data["notes"]:
-        velocity[step, drum], offset[step, drum] = v, o / TICKS_PER_STEP
-    return Beat(velocity, offset, data["bpm"])
-
 # %% ../nbs/lib/studio.ipynb #b87c7d77
 def expected(
     model,  # anything with `scores(prefix)`
@@ -195,13 +187,9 @@ def played(
     **settings,  # as for `generate`
 ) -> dict:  # a beat, as data
     "What the model plays after what is given."
-    if given is None:
-        return beat_data(generate(model, 1, **settings)[0])
-    kept = _beat(given)
-    made = generate(model, 1, primer=kept.classes()[:keep], **settings)[0]
-    velocity, offset = made.velocity.copy(), made.offset.copy()
-    velocity[:keep], offset[:keep] = kept.velocity[:keep], kept.offset[:keep]
-    return beat_data(Beat(velocity, offset, kept.bpm))
+    kept = None if given is None else beat_from_data(given)
+    bpm = 120.0 if kept is None else kept.bpm
+    return beat_data(generate(model, 1, given=kept, keep=keep, bpm=bpm, **settings)[0])
 
 
 ANSWERS: dict[str, Callable] = dict(scores=expected, generate=played)
@@ -216,7 +204,7 @@ class Studio(Bridge):
     beat = traitlets.Instance(Beat).tag(
         sync=True,
         to_json=lambda beat, _: beat_data(beat, "beat"),
-        from_json=lambda data, _: _beat(data),
+        from_json=lambda data, _: beat_from_data(data),
     )
     model = traitlets.Unicode().tag(sync=True)  # the name of the model that listens
     _page = traitlets.Dict().tag(sync=True)

@@ -22,6 +22,7 @@ def copy_of_repo(repo):
     "A function that copies the repository, without its environments and builds, to a new folder."
     ignore = shutil.ignore_patterns(
         ".venv",
+        "node_modules",
         ".git",
         "_docs",
         "_proc",

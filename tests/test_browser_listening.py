@@ -1,4 +1,4 @@
-"""The listening test taken in a browser: on the page, in JupyterLab, and both pooled."""
+"""The listening test in a browser: the page, the widget in JupyterLab, and both pooled."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import nbformat
 import numpy as np
 import pyloudnorm
 import pytest
+from blind import SMALL, as_beat, drummed, small
 from browser import recorded, start_recording
-from test_listening import SMALL, small
 
 from drum_qtuner.answers import answer_line, pool
 from drum_qtuner.beat import Beat
@@ -122,22 +122,27 @@ def test_only_one_beat_sounds_and_a_player_stops_it(open_page):
     assert page.get_by_role("button", name="stop").count() == 0
 
 
-def test_what_is_heard_is_what_python_renders_and_equally_loud(open_page):
-    soft, loud = Beat.from_classes([6, 9, 9, 9] * 8), Beat.from_classes([0, 1, 0, 1] * 8)
-    plan = design({"soft": [soft], "loud": [loud]}, [soft], beats=1, bpm=400, sheets=1)
-    page = open_page(listening_page(plan))
+def heard_as_rendered(page, plan):
+    "The page's samples of each beat are Python's."
     drawn = page.evaluate(
         "beats => beats.map(beat => Array.from(drumQtuner.render(beat), x => x * beat.gain))",
         list(plan.beats),
     )
-    for beat, samples in zip(plan.beats, drawn):
-        classes = np.full(32, 9)
-        for step, drum, *_ in beat["notes"]:
-            classes[step] = drum
-        assert (
-            np.abs(np.array(samples) - beat["gain"] * render(Beat.from_classes(classes, 400))).max()
-            < 1e-5
-        )
+    for told, samples in zip(plan.beats, drawn):
+        expected = told["gain"] * render(as_beat(told))
+        assert np.abs(np.array(samples) - expected).max() < 1e-5
+
+
+def test_a_drummer_is_heard_with_dynamics_and_timing(open_page):
+    plan = small(human=[drummed()] * 3, bpm=120, sheets=1)
+    heard_as_rendered(open_page(listening_page(plan)), plan)
+
+
+def test_what_is_heard_is_what_python_renders_and_equally_loud(open_page):
+    soft, loud = Beat.from_classes([6, 9, 9, 9] * 8), Beat.from_classes([0, 1, 0, 1] * 8)
+    plan = design({"soft": [soft], "loud": [loud]}, [soft], beats=1, bpm=400, sheets=1)
+    page = open_page(listening_page(plan))
+    heard_as_rendered(page, plan)
     begin(page, "emma")
     levels = []
     start_recording(page)
@@ -365,7 +370,7 @@ def test_fits_and_can_be_read(open_page, width, scheme):
 
 NOTEBOOK = [
     (
-        "import sys; sys.path.insert(0, 'TESTS')\nfrom test_listening import SMALL\nfrom"
+        "import sys; sys.path.insert(0, 'TESTS')\nfrom blind import SMALL\nfrom"
         " drum_qtuner.listening import ListeningTest"
     ),
     "ListeningTest(SMALL, 'answers')",

@@ -14,9 +14,9 @@ import torch
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.decoding import generate
 from drum_qtuner.note_cnn import new_note_cnn
-from drum_qtuner.sound import render
+from drum_qtuner.sound import beat_from_data, render
 from drum_qtuner.store import load_pretrained
-from drum_qtuner.studio import _beat, all_scores, shipped, studio_page, weights_asset
+from drum_qtuner.studio import all_scores, shipped, studio_page, weights_asset
 
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
 HEAT = (
@@ -70,7 +70,7 @@ def press(page, name):
 def beat_of(page) -> Beat:
     "What the grid holds, once the models have had their say."
     page.wait_for_selector(".dqs-studio:not([aria-busy]) .dqs-grid:not([aria-busy])")
-    return _beat(page.evaluate(GRID))
+    return beat_from_data(page.evaluate(GRID))
 
 
 def expected(page, step) -> np.ndarray:

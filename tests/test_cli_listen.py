@@ -81,7 +81,7 @@ def said(result):
 def told(path):
     "A page without the scripts that are the same for all tests, and its data."
     text = Path(path).read_text(encoding="utf-8")
-    return text.split("</script>")[0] + text.rsplit("drumQtuner.listeningPage", 1)[1], json.loads(
+    return text.split("</script>")[0] + text.rsplit(".listeningPage(document", 1)[1], json.loads(
         text.split('<script type="application/json">')[1].split("</script>")[0]
     )
 

@@ -39,6 +39,9 @@ def difference(one, other) -> float:
 class Silence:
     "A reward that pays for rests."
 
+    def __repr__(self):  # names the test
+        return "Silence()"
+
     def scores(self, prefix):
         return torch.eye(10)[9].expand(len(prefix), -1)
 

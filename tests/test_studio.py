@@ -21,11 +21,10 @@ from drum_qtuner.beat import REST, Beat
 from drum_qtuner.decoding import generate
 from drum_qtuner.fit import weights
 from drum_qtuner.note_cnn import NoteCNN, all_logits, new_note_cnn
-from drum_qtuner.sound import beat_data
+from drum_qtuner.sound import beat_data, beat_from_data
 from drum_qtuner.store import WEIGHTS, load_pretrained, pretrained
 from drum_qtuner.studio import (
     Studio,
-    _beat,
     all_scores,
     architecture,
     shipped,
@@ -138,7 +137,7 @@ def test_beat_goes_out_and_comes_back():
     rng = np.random.default_rng(0)
     velocity = rng.integers(128, size=(48, 9)) * (rng.random((48, 9)) < 0.3)
     beat = Beat(velocity, rng.uniform(-0.5, 0.499, size=(48, 9)), 123)
-    assert _beat(json.loads(json.dumps(beat_data(beat)))) == beat
+    assert beat_from_data(json.loads(json.dumps(beat_data(beat)))) == beat
 
 
 def test_studio_answers_for_any_model():
@@ -154,9 +153,9 @@ def test_studio_answers_for_any_model():
     question = dict(id="b", ask="generate", model="loop", given=given, keep=1, **settings)
     reply = json.loads(json.dumps(studio.reply(question)))
     assert reply["id"] == "b"
-    assert _beat(reply["answer"]).classes().tolist() == [(7 + t) % 10 for t in range(16)]
+    assert beat_from_data(reply["answer"]).classes().tolist() == [(7 + t) % 10 for t in range(16)]
     new = studio.answer("generate", "loop", given=None, keep=None, **settings)
-    assert _beat(new).classes()[1] == (_beat(new).classes()[0] + 1) % 10
+    assert beat_from_data(new).classes()[1] == (beat_from_data(new).classes()[0] + 1) % 10
 
 
 def test_what_is_kept_comes_out_of_the_kernel_as_it_was():
@@ -165,7 +164,7 @@ def test_what_is_kept_comes_out_of_the_kernel_as_it_was():
     human = Beat(velocity, np.where(velocity, rng.integers(-400, 400, (32, 9)) / 960, 0), 93)
     for keep in (0, 5, 8, 32):
         settings = dict(given=beat_data(human), keep=keep, steps=32, seed=1)
-        beat = _beat(Studio(beat=human).answer("generate", "note_cnn", **settings))
+        beat = beat_from_data(Studio(beat=human).answer("generate", "note_cnn", **settings))
         assert np.array_equal(beat.velocity[:keep], human.velocity[:keep])
         assert np.array_equal(beat.offset[:keep], human.offset[:keep])
         primer = human.classes()[:keep]

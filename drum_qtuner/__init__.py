@@ -28,6 +28,7 @@ _names = {
     "listening": ["ListeningTest"],
     "studio": ["Studio"],
     "sweeps": ["sweep"],
+    "runs": ["run"],
 }
 _module_of = {name: module for module, names in _names.items() for name in names}
 __all__ = list(_module_of)

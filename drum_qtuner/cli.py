@@ -141,8 +141,13 @@ def generate_command(
     network = load_model(model)
     prefix = f"{Path(model).stem if model.endswith('.safetensors') else model}-"
     check_free(beat_paths(n, out, prefix), overwrite)
-    start = Beat.from_midi(primer).classes()[:primer_steps] if primer else None
-    beats = generate(network, n, decode, temperature, start, steps, bpm, seed)
+    if primer and primer_steps > steps:
+        raise ValueError(f"--primer-steps {primer_steps} is longer than --steps {steps}")
+    given = Beat.from_midi(primer) if primer else None
+    keep = min(primer_steps, given.steps) if given else None
+    beats = generate(
+        network, n, decode, temperature, None, steps, bpm, seed, given=given, keep=keep
+    )
     for path in write_beats(beats, out, prefix):
         click.echo(path)
     distinct = len({beat.classes().tobytes() for beat in beats})

@@ -22,6 +22,7 @@ from .bridge import Bridge
 from .decoding import generate
 from .files import write_file
 from .fit import one_thread, weights
+from .grooves import GROOVES
 from .sound import beat_data, beat_from_data
 from .store import load_pretrained, pretrained
 from .web import asset, page, script
@@ -108,7 +109,8 @@ def studio_script() -> str:  # a JavaScript expression, see `script`
 
 
 def _presets(presets):
-    return [beat_data(beat, name) for name, beat in (presets or {}).items()]
+    presets = GROOVES if presets is None else presets
+    return [beat_data(beat, name) for name, beat in presets.items()]
 
 # %% ../nbs/lib/studio.ipynb #5491b858
 def _html(beat, model, models, presets):
@@ -143,7 +145,7 @@ def static_studio(
     beat: Beat | None = None,  # to begin with; none: the model plays one
     model: str = FIRST,  # one of the models
     models=None,  # {name: model}, or names of pretrained ones; none: all that can travel
-    presets: dict | None = None,  # {name: `Beat`} to choose from
+    presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
 ) -> HTML:  # shows itself in a notebook, and wherever its output is kept
     "The studio without a kernel; a model adds about 120 KB."
     return HTML(_html(beat, model, models, presets))
@@ -154,7 +156,7 @@ def studio_page(
     beat: Beat | None = None,  # to begin with; none: the model plays one
     model: str = FIRST,  # one of the models
     models=None,  # {name: model}, or names of pretrained ones; none: all that can travel
-    presets: dict | None = None,  # {name: `Beat`} to choose from
+    presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
 ) -> str:  # a whole page that needs nothing else
     "The studio as a web page to send to a friend."
     style = "body{margin:8px auto;max-width:1000px}"
@@ -214,7 +216,7 @@ class Studio(Bridge):
         model: str | None = None,  # that listens first; none: your first one, or the Note-CNN
         beat: Beat | None = None,  # to begin with; none: the model plays one
         models: dict | None = None,  # {name: anything with `scores`}: yours, beside the pretrained
-        presets: dict | None = None,  # {name: `Beat`} to choose from
+        presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
     ):
         self.models = dict(models or {})
         self.models |= {name: each for name, each in shipped().items() if name not in self.models}

@@ -11,7 +11,7 @@ from browser import TAP, onsets, recorded, start_recording
 from scipy.io import wavfile
 from scipy.signal import correlate, resample_poly
 
-from drum_qtuner import REST, Beat, playback
+from drum_qtuner import REST, Beat, beat_player
 from drum_qtuner.beat_player import player, player_page, player_script
 from drum_qtuner.sound import render
 
@@ -359,7 +359,7 @@ def test_without_scripts(open_page):
 
 
 def test_the_recording_can_be_played(open_page):
-    page = open_page(playback._figure("slow", rock(20)).replace(playback.MOUNT, ""))
+    page = open_page(beat_player._figure("slow", rock(20)).replace(beat_player.MOUNT, ""))
     length = page.evaluate(
         """() => new Promise((done, fail) => { const audio = document.querySelector("audio");
       Object.assign(audio, {onloadedmetadata: () => done(audio.duration), onerror: fail,
@@ -402,7 +402,7 @@ def test_who_carries_the_script(monkeypatch):
         user_ns={}, execution_count=1, get_parent=lambda: {"metadata": {"cellId": shell.cell}}
     )
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setattr(playback, "_carried", {})
+    monkeypatch.setattr(beat_player, "_carried", {})
     monkeypatch.delenv("VSCODE_PID", raising=False)
     carried = []
     for shell.execution_count, shell.cell in (
@@ -427,7 +427,7 @@ def test_who_carries_the_script(monkeypatch):
 
 SOURCES = [
     (
-        "import numpy as np\nfrom drum_qtuner import Beat\nfrom drum_qtuner.playback import"
+        "import numpy as np\nfrom drum_qtuner import Beat\nfrom drum_qtuner.beat_player import"
         f" player\nvelocity, offset = np.array({sparse().velocity.tolist()}),"
         f" np.array({sparse().offset.tolist()})\nbeat = Beat(velocity, offset, bpm=120)\nbeat"
     ),

@@ -6,14 +6,10 @@ import re
 import pytest
 from test_browser_player import rock
 
+from drum_qtuner.beat_player import player, player_script
 from drum_qtuner.listening import listening_page
 from drum_qtuner.studio import studio_page
 from drum_qtuner.web import page, script
-
-try:
-    from drum_qtuner.beat_player import player, player_script
-except ImportError:
-    from drum_qtuner.beat_player import player, player_script
 
 
 def of_version(text: str, version: str, mark: str = "") -> str:

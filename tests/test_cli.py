@@ -392,6 +392,22 @@ def test_generate_goes_on_from_a_primer():
         assert beat.steps == 48 and beat.classes()[:12].tolist() == primer.classes()[:12].tolist()
 
 
+def test_a_primer_keeps_its_touch():
+    "All voices, loudness and timing of the first steps come out as they went in."
+    velocity, offset = np.zeros((32, 9), int), np.zeros((32, 9))
+    velocity[0, [0, 6]], velocity[4, 1], velocity[20, 1] = (120, 60), 33, 99
+    offset[4, 1] = 0.25
+    primer = Beat(velocity, offset)
+    primer.to_midi("primer.mid")
+    line = "generate --primer primer.mid --n 2 --out touched"
+    assert drum_qtuner(line).exit_code == 0
+    for path in Path("touched").iterdir():
+        beat = Beat.from_midi(path)
+        assert (beat.velocity[:16] == primer.velocity[:16]).all()
+        assert (beat.offset[:16] == primer.offset[:16]).all()
+    fails(drum_qtuner(f"{line} --overwrite --primer-steps 64"), "64", "--steps 32")
+
+
 def test_generate_takes_a_model_of_a_run(finished):
     result = drum_qtuner(
         "generate --model finished/models/dqn-0.1.safetensors --decode argmax --n 12 --out own"

@@ -58,7 +58,7 @@ def unstack(net, models):
 
 # %% ../nbs/lib/batched_tuning.ipynb #c0000009
 def stacked_patterns(conv, bias, window):
-    "The convolution of windows (replicas, players, steps)."
+    "The convolution of windows (replicas, environments, steps)."
     replicas, taps, classes, channels = conv.shape
     seen = window.unfold(2, taps, 1)
     table = torch.cat([conv.flatten(0, 2), conv.new_zeros(1, channels)])
@@ -69,7 +69,7 @@ def stacked_patterns(conv, bias, window):
 
 
 def stacked_outputs(net, window):
-    "What the networks say of windows: (replicas, players, outputs)."
+    "What the networks say of windows: (replicas, environments, outputs)."
     conv, bias, linear, linear_bias, output, output_bias = net
     x = F.relu(stacked_patterns(conv, bias, window)).flatten(2)
     return F.relu(x @ linear + linear_bias) @ output + output_bias
@@ -119,8 +119,8 @@ def batched_reward(reward: Reward | None, note_cnn, device="cpu") -> Reward:
 class BatchedSettings:
     "What all replicas share."
 
-    updates: int = 10_000  # each from as many steps as there are players
-    n_envs: int = 32  # players: beats that each replica plays at the same time
+    updates: int = 10_000  # each from as many steps as there are environments
+    n_envs: int = 32  # environments: beats that each replica plays at the same time
     replay: int = 0  # rounds remembered, from which an update draws; 0: learn from the newest
     gamma: float = 0.5  # this and what follows as in `TuneSettings`
     learning_rate: float = 1e-3
@@ -156,7 +156,7 @@ def _first_window(first, note_cnn):
 
 
 def _many_choices(runs, n_envs, classes, begin=False):
-    "int8 (updates + 1, replicas, players): random decisions, or the first steps of new beats."
+    "int8 (updates + 1, replicas, environments): random decisions, or the first steps of new beats."
     choices = [
         [
             exploration(
@@ -190,10 +190,10 @@ def _new_memory(rounds, state):
 
 def _draw(memory, t, generator):
     "For each player a round of its own past, in all replicas the same."
-    (rounds, replicas, players), device = memory[1].shape, memory[1].device
-    chosen = torch.randint(min(t, rounds), (1, players), generator=generator, device=device)
+    (rounds, replicas, environments), device = memory[1].shape, memory[1].device
+    chosen = torch.randint(min(t, rounds), (1, environments), generator=generator, device=device)
     replica = torch.arange(replicas, device=device)[:, None]
-    where = chosen, replica, torch.arange(players, device=device)
+    where = chosen, replica, torch.arange(environments, device=device)
     return memory[0][where].long(), memory[1][where], memory[2][where]
 
 
@@ -228,7 +228,7 @@ def tune_many(
     policy=greedy,  # as for `tune`
     **settings,  # of `BatchedSettings`
 ) -> tuple[list, np.ndarray]:  # networks, epsilon by epsilon; float32 (replicas, updates)
-    "Deep Q-learning with many players, a replay memory and many replicas; mean rewards."
+    "Deep Q-learning with many environments, a replay memory and many replicas; mean rewards."
     s = BatchedSettings(**settings)
     reward = batched_reward(reward, note_cnn, device)
     runs, networks = _replicas(note_cnn, epsilons, seeds, s)

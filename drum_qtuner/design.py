@@ -84,10 +84,10 @@ class Design:
         return [tuple(trial) for trial in self.sheets[number % len(self.sheets)]]
 
 # %% ../nbs/lib/design.ipynb #bb297b8e
-def _told(players, bpm, mono, rng):
+def _told(compared, bpm, mono, rng):
     "The beats as dicts, in random order, so that a beat's number says nothing."
-    owner = [model for model, own in enumerate(players.values()) for _ in own]
-    heard = [as_heard(beat, bpm, mono) for own in players.values() for beat in own]
+    owner = [model for model, own in enumerate(compared.values()) for _ in own]
+    heard = [as_heard(beat, bpm, mono) for own in compared.values() for beat in own]
     loud = gains(heard)
     told = [
         beat_data(heard[i]) | dict(id=f"b{n:03}", model=owner[i], gain=loud[i])
@@ -109,8 +109,8 @@ def design(
     seed: int = 0,  # same seed, same test
 ) -> Design:  # the plan of a listening test
     "Plan a blind test of models, of drummers and of chance."
-    players, origin = contestants(models, human, beats, seed)
-    pairs = rounds * len(players) * (len(players) - 1) // 2
+    compared, origin = contestants(models, human, beats, seed)
+    pairs = rounds * len(compared) * (len(compared) - 1) // 2
     repeats = min(3, pairs // 3) if repeats is None else repeats
     if not (beats >= 1 and rounds >= 1 and sheets >= 1 and 0 <= repeats <= pairs // 3):
         raise ValueError(
@@ -118,12 +118,12 @@ def design(
             " pairs can come again"
         )
     rng = np.random.default_rng([seed, 2])
-    told = _told(players, bpm, mono, rng)
-    owned: list[list[int]] = [[] for _ in players]
+    told = _told(compared, bpm, mono, rng)
+    owned: list[list[int]] = [[] for _ in compared]
     for number, beat in enumerate(told):
         owned[beat["model"]].append(number)
     orders = tuple(sheet(owned, rounds, repeats, rng) for _ in range(sheets))
-    return Design(tuple(players), tuple(told), orders, bool(ties), bool(mono), origin)
+    return Design(tuple(compared), tuple(told), orders, bool(ties), bool(mono), origin)
 
 # %% ../nbs/lib/design.ipynb #cb89a7da
 def load_key(

@@ -153,7 +153,8 @@ def check_contestants(
     for name in taken:
         if taken.count(name) > 1:
             raise ValueError(
-                f"{name} would be two contestants in this test (it has a {' and a '.join(ANCHORS)} of"
+                f"{name} would be two contestants in this test (it has a"
+                f" {' and a '.join(ANCHORS)} of"
                 " its own): rename a folder or a file"
             )
     for name, beats in folders.items():

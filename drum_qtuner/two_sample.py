@@ -166,8 +166,7 @@ def two_sample(
     "Classifiers tell generated beats from real ones (Lopez-Paz and Oquab 2017)."
     if repeats < 1 or folds is not None and folds < 2 or not classifiers:
         raise ValueError(
-            "needs a classifier, one repeat or more, and two folds or more, not"
-            f" {len(classifiers)}, {repeats} and {folds}"
+            f"needs a classifier, one repeat or more, and two folds or more, not {repeats}, {folds}"
         )
     made, real = _stage(beats, first, second, mono)
     group = groups(beats) if group is None else np.asarray(group)

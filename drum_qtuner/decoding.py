@@ -104,7 +104,7 @@ class _Kept:
         velocity = np.where(self.mask, self.beat.velocity, played.velocity)
         return Beat(velocity, np.where(self.mask, self.beat.offset, played.offset), played.bpm)
 
-
+# %% ../nbs/lib/decoding.ipynb #368c2274
 def _mask(
     keep: int | _Steps | None,  # as for `generate`
     given: Beat,  # of which something is kept
@@ -131,7 +131,7 @@ def _mask(
     mask[: given.steps] = wanted[:steps]
     return mask
 
-# %% ../nbs/lib/decoding.ipynb #368c2274
+# %% ../nbs/lib/decoding.ipynb #79b75445
 def _keep_beat(given, keep, n, steps, codec):
     "Strokes of a beat that stay."
     if not isinstance(given, Beat):
@@ -161,7 +161,7 @@ def _keep_tokens(primer, n, steps, codec):
     nothing = np.zeros((steps, len(KIT)), bool)
     return _Kept(tokens, np.arange(steps) < rows.shape[1], nothing, Beat(nothing.astype(int)))
 
-
+# %% ../nbs/lib/decoding.ipynb #c4a4c7c0
 def _before(primer, given, keep, n, steps, codec, rng):
     "What is there before the model plays."
     if given is not None and primer is not None:
@@ -178,7 +178,7 @@ def _before(primer, given, keep, n, steps, codec, rng):
         primer = rng.integers(codec.size, size=(n, 1))
     return _keep_tokens(primer if np.size(primer) else np.zeros((1, 0), int), n, steps, codec)
 
-# %% ../nbs/lib/decoding.ipynb #79b75445
+# %% ../nbs/lib/decoding.ipynb #fff6acaf
 def _heard(played, t, kept, codec, silence, bpm):
     "What the model hears of step `t`, where some drums are kept and it played others."
     so_far = np.where(np.arange(len(silence)) <= t, played, silence)
@@ -214,7 +214,7 @@ def _check(n, decode, temperature, steps, bpm):
         raise ValueError(f"temperature must be above 0, not {temperature}")
     microseconds_per_quarter(bpm)
 
-# %% ../nbs/lib/decoding.ipynb #0d304307
+# %% ../nbs/lib/decoding.ipynb #0fc3f89b
 def generate(
     model,  # anything with `scores(prefix)`: long (n, t) -> float (n, classes)
     n: int = 8,  # number of beats

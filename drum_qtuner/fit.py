@@ -138,7 +138,7 @@ def _judged(model, judge):
     model.train()
     return verdict
 
-
+# %% ../nbs/lib/fit.ipynb #44b398dc
 def _checked_points(points, updates):
     "The points as a set, or a `ValueError`."
     points = {int(point) for point in points} or {updates}
@@ -149,7 +149,14 @@ def _checked_points(points, updates):
         )
     return points
 
-# %% ../nbs/lib/fit.ipynb #44b398dc
+
+def _all_settings(settings, checkpoint, updates):
+    "What a resumed training must share."
+    if checkpoint is not None and settings is None:
+        raise ValueError("a checkpoint needs `settings`: what must a resumed training share?")
+    return {**(settings or {}), "updates": updates}
+
+# %% ../nbs/lib/fit.ipynb #161c1f77
 def _keep(checkpoint, settings, model, optimizer, best, rows):
     "Write all that the next update depends on."
     parts = dict(
@@ -168,7 +175,7 @@ def _restore(parts, facts, model, optimizer):
     torch.set_rng_state(parts["random"]["torch"])
     return facts["rows"], parts.get("best")
 
-# %% ../nbs/lib/fit.ipynb #161c1f77
+# %% ../nbs/lib/fit.ipynb #51918ef0
 def fit(
     model: nn.Module,  # is trained in place
     batches: Batches,  # one for each update, of any kind
@@ -184,10 +191,9 @@ def fit(
     "Train any network; at the end it has the weights of the best point."
     from tqdm import tqdm
 
-    if checkpoint is not None and settings is None:
-        raise ValueError("a checkpoint needs `settings`: what must a resumed training share?")
     updates, rows, best, losses = len(batches), [], None, []
-    points, settings = _checked_points(points, updates), {**(settings or {}), "updates": updates}
+    points = _checked_points(points, updates)
+    settings = _all_settings(settings, checkpoint, updates)
     with one_thread(), torch.random.fork_rng(devices=[], enabled=checkpoint is not None):
         if saved := load_checkpoint(checkpoint, settings):
             rows, best = _restore(*saved, model, optimizer)

@@ -12,19 +12,18 @@ import torch
 import torch.nn.functional as F
 
 # %% ../nbs/lib/incremental.ipynb #60a98cf0
+def _columns(model):
+    "Columns of the convolution's weights, one for each class at each tap, and at last the bias."
+    taps = model.conv.weight.permute(2, 1, 0).flatten(0, 1)
+    return torch.cat([taps, model.conv.bias[None]])
+
+# %% ../nbs/lib/incremental.ipynb #e9f9bdd9
 class IncrementalDecoder:
     "What a convolutional network knows of `n` beats that grow step by step."
 
-    def __init__(
-        self,
-        model: Any,  # with `conv`, `linear`, `output`; `steps` and `classes` of its states
-        n: int,  # number of beats
-    ):
+    def __init__(self, model: Any, n: int):  # with `conv`, `linear`, `output`, `steps`, `classes`
         self.model, self.steps, self.kernel = model, 0, model.conv.kernel_size[0]
-        width = model.steps - self.kernel + 1
-        self.columns = torch.cat(
-            [model.conv.weight.permute(2, 1, 0).flatten(0, 1), model.conv.bias[None]]
-        )
+        self.columns, width = _columns(model), model.steps - self.kernel + 1
         # (channels, age of a pattern, hidden)
         linear = model.linear.weight.unflatten(1, (-1, width)).permute(1, 2, 0).flip(1)
         self.linear = linear.flatten(1).contiguous()
@@ -33,24 +32,16 @@ class IncrementalDecoder:
         # of this step and those to come
         self.hidden = model.linear.bias + silence.flip(0).cumsum(0).flip(0).repeat(n, 1, 1)
 
-    def pattern(
-        self,
-        prefix: torch.Tensor,  # long (n, t)
-        room: int = 0,  # 1: leave the last tap free, for a step that is not known yet
-    ) -> torch.Tensor:  # float (n, channels)
+    def pattern(self, prefix: torch.Tensor, room: int = 0) -> torch.Tensor:
         "The convolution where it ends with the newest step, or with `room` for one more."
         taken = self.kernel - room
         first = max(0, prefix.shape[1] - taken)
         taps = torch.arange(taken - prefix.shape[1] + first, taken)
-        # the bias, which is the last column, is always picked
         rows = F.pad(prefix[:, first:] + taps * self.model.classes, (1, 0))
-        rows[:, 0] = len(self.columns) - 1
+        rows[:, 0] = len(self.columns) - 1  # the bias is always picked
         return F.embedding_bag(rows, self.columns, mode="sum")
 
-    def hear(
-        self,
-        prefix: torch.Tensor,  # long (n, t), the steps heard before and perhaps more
-    ):
+    def hear(self, prefix: torch.Tensor):
         "Take in the steps that are new."
         for t in range(self.steps + 1, prefix.shape[1] + 1):
             unheard = self.model.linear.bias.expand(len(prefix), 1, -1)
@@ -58,10 +49,7 @@ class IncrementalDecoder:
             self.hidden += (F.relu(self.pattern(prefix[:, :t])) @ self.linear).view_as(self.hidden)
         self.steps = prefix.shape[1]
 
-    def __call__(
-        self,
-        prefix: torch.Tensor,  # long (n, t), longer from call to call
-    ) -> torch.Tensor:  # float (n, outputs): what the model's `scores` says
-        "How the model rates each next step."
+    def __call__(self, prefix: torch.Tensor) -> torch.Tensor:
+        "What the model's `scores` says of beats (n, t) that are longer from call to call."
         self.hear(prefix)
         return self.model.output(F.relu(self.hidden[:, 0]))

@@ -50,12 +50,11 @@ class NoteCNN(nn.Module):
         outputs: int | None = None,  # numbers that come out; none: one for each class
     ):
         super().__init__()
-        self.sizes = dict(
-            classes=classes, steps=steps, channels=channels, kernel=kernel, hidden=hidden
-        )
+        self.card: dict = {}
+        names = ("classes", "steps", "channels", "kernel", "hidden")
+        self.sizes = dict(zip(names, (classes, steps, channels, kernel, hidden)))
         if min(self.sizes.values()) < 1 or kernel > steps:
             raise ValueError(f"sizes are 1 or more, and kernel at most steps, not {self.sizes}")
-        self.card: dict = {}
         self.classes, self.steps = classes, steps
         self.conv = nn.Conv1d(classes, channels, kernel)
         self.linear = nn.Linear(channels * (steps - kernel + 1), hidden)
@@ -72,11 +71,8 @@ class NoteCNN(nn.Module):
         "How the model rates each next step."
         return self(states(prefix, self.classes, self.steps))
 
-    def incremental(
-        self,
-        n: int,  # number of prefixes
-    ) -> Callable:  # with the results of `scores`, for prefixes that grow from call to call
-        "A fast `scores` for generation; models with other scores have only those."
+    def incremental(self, n: int) -> Callable:
+        "A fast `scores` for `n` prefixes that grow; models with other scores have only those."
         same = type(self).scores is NoteCNN.scores
         return IncrementalDecoder(self, n) if same else self.scores
 

@@ -1,10 +1,7 @@
 """Times everything as ratios to plain programs; writes results.md and growth.svg beside this file.
 
 Each measurement alternates with its baseline, so that what slows the machine down slows both. The
-table gives the median of the repetitions and their range. With DRUM_QTUNER_GROOVE set, the data set
-is read as well.
-
-    python benchmarks/run.py [--quick]
+table gives the median of the repetitions and their range. python benchmarks/run.py [--quick]
 """
 
 import argparse
@@ -31,7 +28,7 @@ from drum_qtuner.decoding import generate
 from drum_qtuner.dqn_tuning import tune
 from drum_qtuner.fast_tuning import fast_tune, fast_tune_many
 from drum_qtuner.files import write_file
-from drum_qtuner.groove import read_performances
+from drum_qtuner.groove import packaged_performances
 from drum_qtuner.note_cnn import train
 from drum_qtuner.preprocessing import cut, load_clips
 from drum_qtuner.store import load_pretrained
@@ -140,7 +137,7 @@ def measure(quick: bool, clips):
         *alternating(
             3,
             (lambda: baseline.train(clips.classes, some // 5), some // 5 / 150_000),
-            (lambda: train(clips, iterations=shown), shown / 150_000),
+            (lambda: train(clips, clips_shown=shown), shown / 150_000),
         ),
     )
     yield row(
@@ -157,15 +154,11 @@ def measure(quick: bool, clips):
         "`import torch`",
         *alternating(few, (python("import torch"), 1), (python(command), 1)),
     )
-    if "DRUM_QTUNER_GROOVE" in os.environ:
-        groove = os.environ["DRUM_QTUNER_GROOVE"]
-        yield row(
-            "raw Groove to arrays",
-            "`import torch`",
-            *alternating(
-                3, (python("import torch"), 1), (lambda: cut(read_performances(groove)[0]), 1)
-            ),
-        )
+    yield row(
+        "Groove, from notes to clips",
+        "`import torch`",
+        *alternating(3, (python("import torch"), 1), (lambda: cut(packaged_performances()), 1)),
+    )
 
 
 def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
@@ -189,7 +182,7 @@ def growth(quick: bool) -> dict[str, tuple[list[int], list[float]]]:
         "generate: beats, Q-network": ([10, 100, 1_000, 5_000], lambda n: generate(q, n)),
         "train: clips shown": (
             [300, 1_000, 3_000, 10_000],
-            lambda n: train(clips[:1000], iterations=n),
+            lambda n: train(clips.select(slice(1000)), clips_shown=n),
         ),
         "train: clips to choose from": (
             [1_000, 10_000, 100_000, 200_000],
@@ -240,7 +233,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    clips = load_clips(os.environ.get("DRUM_QTUNER_GROOVE", "starter"))
+    clips = load_clips()
     fast_tune(load_pretrained("note_cnn"), iterations=1)  # compile
     lines = [
         "# Benchmarks",

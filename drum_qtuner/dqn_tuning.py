@@ -225,7 +225,7 @@ class TuneSettings:
         if self.episode_steps is not None and self.episode_steps < 2:
             raise ValueError(f"an episode has at least 2 steps, not {self.episode_steps}")
 
-# %% ../nbs/05_dqn_tuning.ipynb #x
+# %% ../nbs/05_dqn_tuning.ipynb #7c3e51aa
 def check_length(episode_steps: int | None, steps: int):
     "A network that sees `steps` steps cannot tell where a longer beat ends."
     if episode_steps is not None and episode_steps > steps:

@@ -7,14 +7,14 @@
     python scripts/make_artefacts.py cards               the shipped networks, with cards made anew
 
 Everything is written below `--out` (default: artefacts), never into the package, and compared with
-what the package ships. The shipped networks were trained on another processor. There is no other
-difference: on one machine the same command gives the same bits twice. Between machines the last
-digit of a sum differs, and training makes much of it in the end: a Note-CNN made here has other
-weights than the shipped one, and losses that differ in the third digit (measured: 1.040 and 1.028
-beside 1.040 and 1.023). The first 3,000 rewards of `tune` agree with the shipped log within 1e-6.
+what the package ships. The shipped networks were trained on another machine, and training makes
+much of the last digit of a sum: a Note-CNN made here has other weights, and losses that differ in
+the second or third digit (measured once: 1.0402 and 1.0283 nats on validation and test clips beside
+the shipped 1.0399 and 1.0231). The first 3,000 rewards of `tune` agreed with the shipped log within
+1e-6.
 
 Tables of results in nbs/ are made by the notebook that shows them: delete the table, execute the
-notebook. That of the Note-CNN with one clip an update has a script of its own beside this one.
+notebook.
 """
 
 import argparse

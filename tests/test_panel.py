@@ -268,7 +268,7 @@ def test_evaluate_wants_real_clips_of_all_splits(clips):
         with pytest.raises(ValueError, match="too few real clips"):
             evaluate([ROCK] * 9, wrong)
     with pytest.raises(ValueError, match="not str"):
-        evaluate([ROCK] * 9, "starter")
+        evaluate([ROCK] * 9, "groove")
     with pytest.raises(ValueError, match="0 test"):
         evaluate([ROCK] * 9, clips.select(clips.info["split"] != "test"), final=True)
     with pytest.raises(ValueError, match="a judge is a model"):

@@ -110,7 +110,7 @@ class StackedLogProbability:
 def batched_reward(reward: Reward | None, note_cnn, device="cpu") -> Reward:
     "The reward of a batched tuning; log p of a Note-CNN is stacked."
     reward = chosen_reward(reward, note_cnn)
-    if isinstance(reward, LogProbability) and isinstance(reward.note_cnn, NoteCNN):
+    if type(reward) is LogProbability and type(reward.note_cnn) is NoteCNN:
         return StackedLogProbability(reward, device)
     return reward
 
@@ -156,16 +156,16 @@ def _first_window(first, note_cnn):
 
 
 def _many_choices(runs, n_envs, classes, begin=False):
-    "int8 (updates + 1, replicas, environments): random decisions, or the first steps of new beats."
+    "int8 (updates + 1, replicas, environments): random decisions, or first steps of beats."
     choices = [
         [
             exploration(
                 run.iterations,
                 1.0 if begin else run.epsilon,
                 classes,
-                run.seed + 1_000_003 * player + 500_000 * begin,
+                run.seed + 1_000_003 * environment + 500_000 * begin,
             )
-            for player in range(n_envs)
+            for environment in range(n_envs)
         ]
         for run in runs
     ]
@@ -174,7 +174,7 @@ def _many_choices(runs, n_envs, classes, begin=False):
 
 @torch.no_grad()
 def _play(net, reward, state, age, luck, policy, t):
-    "One step of every player, after `age` steps of its beat: the windows after it, the rewards."
+    "One step of every environment, after `age` steps of its beat: new windows, rewards."
     action = torch.where(luck >= 0, luck, policy(stacked_values(net, _open_end(state, net)), t))
     device = getattr(reward, "device", "cpu")
     prefix = state[:, :, state.shape[2] - age :].flatten(0, 1).to(device)
@@ -189,7 +189,7 @@ def _new_memory(rounds, state):
 
 
 def _draw(memory, t, generator):
-    "For each player a round of its own past, in all replicas the same."
+    "For each environment a round of its own past, in all replicas the same."
     (rounds, replicas, environments), device = memory[1].shape, memory[1].device
     chosen = torch.randint(min(t, rounds), (1, environments), generator=generator, device=device)
     replica = torch.arange(replicas, device=device)[:, None]

@@ -60,8 +60,9 @@ def data_command(source):
         click.echo(
             f"{split:>10}: {len(part):6,} clips of {part.info['id'].nunique():,} performances"
         )
-    for reason, count in (clips.left_out or {}).items():
-        click.echo(f"  left out: {count:6,} windows {reason}")
+    for reason, count in clips.left_out.items():
+        what = reason if reason.startswith("(") else f"windows: {reason}"
+        click.echo(f"  left out: {count:6,} {what}")
     styles = clips.split("train").info["style"].str.split("/").str[0].value_counts()
     named = ", ".join(f"{style} {count:,}" for style, count in styles.items())
     click.echo(f"Styles (training clips): {plain(named)}.")
@@ -111,7 +112,9 @@ what_to_play = combined(
         "--steps", default=32, show_default=True, help="Length in sixteenths: 16 for each bar."
     ),
     click.option(
-        "--bpm", default=120.0, show_default=True, help="Tempo in quarter notes a minute."
+        "--bpm",
+        type=float,
+        help="Tempo in quarter notes a minute.  [default: the primer's, or 120]",
     ),
 )
 

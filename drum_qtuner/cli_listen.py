@@ -280,16 +280,12 @@ def page_command(files, models, out, beats, rounds, repeats, ties, bpm, source, 
     if out.suffix != ".html":
         raise ValueError(f"{out}: the name of a page ends in .html")
     check_free([out, out.with_suffix(".key.json")], overwrite)
-    import numpy as np
-
     from drum_qtuner.design import design
     from drum_qtuner.listening import listening_page
     from drum_qtuner.preprocessing import load_clips
 
     contestants = read_contestants(files, models, beats, seed)
     clips = load_clips(source, split="validation", verbose=False)
-    drawn = np.random.default_rng([seed, 4]).permutation(len(clips))[:beats]
-    drummers = [clips[int(i)] for i in drawn]
-    test = design(contestants, drummers, beats, rounds, repeats, ties, bpm, seed=seed)
+    test = design(contestants, clips, beats, rounds, repeats, ties, bpm, seed=seed)
     listening_page(test, out)
     tell_page(test, out, clips.origin.name)

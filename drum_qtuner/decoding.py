@@ -200,6 +200,13 @@ def _play(scores_of, kept, codec, choose, bpm):
     return played
 
 
+def _tempo(bpm, start):
+    "The tempo that was asked for, or that of the beat to begin with."
+    if bpm is not None:
+        return bpm
+    return start.bpm if isinstance(start, Beat) else 120.0
+
+
 def _check(n, decode, temperature, steps, bpm):
     "Are these fit for `generate`?"
     whole = isinstance(n, Integral) and isinstance(steps, Integral)
@@ -224,7 +231,7 @@ def generate(
     | _Steps
     | None = None,  # or classes (t,), (n, t); none: a random step; []: nothing
     steps: int = 32,  # whole bars of 16
-    bpm: float = 120.0,  # of the beats
+    bpm: float | None = None,  # of the beats; none: that of `given` or the primer, or 120
     seed: int = 0,  # same seed, same beats
     given: Beat | None = None,  # a beat of which something is kept
     keep: int
@@ -232,6 +239,7 @@ def generate(
     | None = None,  # first steps, or True where it stays, (steps[, 9]); none: all
 ) -> list[Beat]:  # `n` beats
     "Let a model play (section 5)."
+    bpm = _tempo(bpm, primer if given is None else given)
     _check(n, decode, temperature, steps, bpm)
     codec, rng = codec_of(model), np.random.default_rng(seed)
     kept = _before(primer, given, keep, n, steps, codec, rng)

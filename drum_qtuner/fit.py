@@ -129,12 +129,12 @@ def _update(model, batch, loss, optimizer):
 
 
 @torch.no_grad()
-def _judged(model, judge):
-    "What the judge says of the model, nan without a judge."
-    if judge is None:
+def _validated(model, validate):
+    "How good the model is, nan where nobody says."
+    if validate is None:
         return float("nan")
     model.eval()
-    verdict = float(judge(model))
+    verdict = float(validate(model))
     model.train()
     return verdict
 
@@ -181,7 +181,8 @@ def fit(
     batches: Batches,  # one for each update, of any kind
     loss: Callable,  # loss(model, batch): a tensor with one number
     optimizer: torch.optim.Optimizer,  # of the model's parameters
-    judge: Callable | None = None,  # judge(model): a number, smaller is better; none: keep the last
+    validate: Callable
+    | None = None,  # validate(model): a number, smaller is better; none: keep the last
     points: Iterable[int] = (),  # after these numbers of updates it is asked; none: at the end
     checkpoint: str | os.PathLike | None = None,  # a file to resume from, written at each point
     settings: dict | None = None,  # what a resumed training must share; needed for a checkpoint
@@ -204,7 +205,7 @@ def fit(
             losses.append(_update(model, batches[done - 1], loss, optimizer))
             if done in points:
                 row = dict(updates=done, train_loss=float(np.mean(losses)))
-                rows.append({**row, "valid_loss": _judged(model, judge)})
+                rows.append({**row, "valid_loss": _validated(model, validate)})
                 if rows[-1]["valid_loss"] == np.nanmin([r["valid_loss"] for r in rows] + [np.inf]):
                     best = weights(model)
                 _keep(checkpoint, settings, model, optimizer, best, rows)

@@ -69,7 +69,7 @@ def train_judge(
         batches,
         lambda judge, batch: -_log_probabilities(judge, learn[batch]).mean(),
         torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.01),
-        judge=lambda judge: -_log_probabilities(judge, stop).mean().item(),
+        validate=lambda judge: -_log_probabilities(judge, stop).mean().item(),
         points=range(len(batches) // epochs, len(batches) + 1, len(batches) // epochs),
         desc="judge",
     )

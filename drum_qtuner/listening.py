@@ -14,7 +14,7 @@ from .answers import answer_line, append_line
 from .bridge import Bridge
 from .design import Design, check_folder, check_nickname, design, write_key
 from .files import write_file
-from .web import asset, page, script
+from .web import asset, embedded, page, script
 
 # %% ../nbs/lib/listening.ipynb #4e5ccd95
 FILES = (  # the test's JavaScript
@@ -45,13 +45,8 @@ def _embedded(design):
         sheets=[[trial[:2] for trial in sheet] for sheet in design.sheets],
         beats=[_hidden(beat) for beat in design.beats],
     )
-    return (
-        f'<style>{asset("listening.css")}</style><div class="mathjax_ignore"><p>The listening test'
-        " needs JavaScript. In a notebook: trust the notebook.</p>"
-        f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script></div>'
-        f"<script>{listening_script()}"
-        ".listeningPage(document.currentScript.previousElementSibling)</script>"
-    )
+    call = f"{listening_script()}.listeningPage"
+    return embedded("The listening test", "listening.css", data, call)
 
 # %% ../nbs/lib/listening.ipynb #cb9aefcf
 def listening_page(

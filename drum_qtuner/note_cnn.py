@@ -174,7 +174,7 @@ def train(
         np.random.default_rng(seed).integers(len(classes), size=(s.updates, batch_size)),
         lambda model, batch: loss(model, classes[batch], first_step),
         torch.optim.Adam(model.parameters(), learning_rate),
-        judge=None if valid is None else lambda model: loss(model, valid, first_step).item(),
+        validate=None if valid is None else lambda model: loss(model, valid, first_step).item(),
         points=set(np.linspace(0, s.updates, 21).round().astype(int)) - {0},
         checkpoint=checkpoint,
         settings=dict(asdict(s), **sizes, data=_fingerprint(classes), valid=_fingerprint(valid)),

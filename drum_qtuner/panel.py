@@ -75,7 +75,7 @@ def _rows(name, view, verdicts):
         else:
             continue
         for figure, (value, low, high, better) in found.items():
-            low = low if figure == "excess" else max(0, low)
+            low = low if figure == "excess" or value < 0 else max(0, low)
             yield name, part, figure, value, low, high, better
 
 

@@ -98,10 +98,9 @@ def make_table(
     test,  # `Clips` for comparison
 ) -> list:  # rows of text, under `TABLE_HEAD`
     "The numbers of a run."
-    from drum_qtuner.beat import Beat
     from drum_qtuner.evaluation import describe, step_rewards
 
-    played = {**beats, "test clips": [Beat.from_classes(row) for row in test.classes[:500]]}
+    played = {**beats, "test clips": [test[i] for i in range(min(500, len(test)))]}
     learning = {f"dqn-{epsilon}": f"{log[-1000:].mean():.2f}" for epsilon, log in rewards.items()}
     return [
         [

@@ -315,6 +315,10 @@ def sweep(
     jobs = {_key(point, seed): (point, seed) for point in points for seed in seeds}
     if not jobs:
         raise ValueError("nothing to do: no settings, or no seeds")
+    if run is tuning_run and not (data is None and network is None):
+        raise ValueError(
+            "tuning_run reads the packaged data and Note-CNN: for others give a `run` of your own"
+        )
     of, rows = made_of(run, version, data, network), _read_rows(path)
     _tell_strangers(path, rows, of, jobs)
     missing = [

@@ -142,7 +142,6 @@ def make_dqn(out, args):
 
 def judge_card(clips, card, test):
     "The card of the judge."
-    history = card["loss on the performances kept, nats a step"]
     return {
         "name": "gru",
         "what": "judge of the panel: a gated recurrent unit that predicts each of 32 steps from"
@@ -161,7 +160,7 @@ def judge_card(clips, card, test):
         "test_loss": test["test"],
         "loss": "nats per step, all 32 steps",
         "licence": LICENCE.format("trained on"),
-        "history": history,
+        "history": card["history"],
     }
 
 
@@ -186,20 +185,17 @@ def new_card(card, clips):
     if card["name"].startswith("dqn"):
         card["settings"] = {**asdict(TuneSettings()), **card["settings"]}
         card["settings"].pop("seed")
-    elif card["name"] == "note_cnn" and "iterations" in card["settings"]:
-        shown = card["settings"].pop("iterations")
-        card["settings"] = {"clips_shown": shown, **card["settings"]}
-    elif card["name"] == "gru":
-        card["what"] = card["what"].replace("notebook 06b", "the panel")
     return card
 
 
 def make_cards(out, args):
-    "Write the shipped networks again, weights untouched, with cards that carry the data's origin."
+    "Write the shipped networks to out/shipped, weights untouched, with cards made anew."
     clips = load_clips(split="all", verbose=False)
     for path in sorted(PACKAGE.glob("*/*.safetensors")):
-        model = load_judge() if path.stem == "gru" else load(path)
-        target = save(model, out / path.relative_to(PACKAGE), new_card(model.card, clips))
+        model = load(path)
+        target = save(
+            model, out / "shipped" / path.relative_to(PACKAGE), new_card(model.card, clips)
+        )
         before, after = read_tensors(path)[0], read_tensors(target)[0]
         assert before.keys() == after.keys()
         assert all(torch.equal(before[name], after[name]) for name in before), path

@@ -1,4 +1,4 @@
-"""Many players and replicas: one player alone is the plain loop, and nobody disturbs anybody."""
+"""Tuning with many environments at once is `tune` again with one, and takes any reward."""
 
 import itertools
 

@@ -22,7 +22,7 @@ from drum_qtuner.beat import KIT, REST, Beat
 from drum_qtuner.decoding import Codec, generate
 from drum_qtuner.dqn_tuning import QNetwork
 from drum_qtuner.files import package_path, read_tensors, write_tensors
-from drum_qtuner.fit import fit, load_checkpoint, weights
+from drum_qtuner.fit import fit, load_checkpoint, one_thread, weights
 from drum_qtuner.note_cnn import NoteCNN, TrainSettings, loss, new_note_cnn, train
 from drum_qtuner.store import load, load_pretrained, new_network, pretrained, register, save
 
@@ -496,10 +496,11 @@ def test_training_is_the_plain_loop():
     model, _ = train(clips, clips_shown=300, batch_size=10, seed=2, hidden=8)
     plain = new_note_cnn(2, hidden=8)
     optimizer = torch.optim.Adam(plain.parameters(), 1e-3)
-    for rows in np.random.default_rng(2).integers(len(clips), size=(30, 10)):
-        optimizer.zero_grad()
-        loss(plain, clips[rows]).backward()
-        optimizer.step()
+    with one_thread():
+        for rows in np.random.default_rng(2).integers(len(clips), size=(30, 10)):
+            optimizer.zero_grad()
+            loss(plain, clips[rows]).backward()
+            optimizer.step()
     assert same(model, plain)
 
 
@@ -601,7 +602,11 @@ def fitted(kind=torch.optim.AdamW, **how):
     torch.manual_seed(0)
     model = Dropping()
     optimizer = kind(model.parameters(), lr=0.01)
-    how = {"judge": lambda model: squares(model, Numbered()[40]), "points": range(5, 51, 5), **how}
+    how = {
+        "validate": lambda model: squares(model, Numbered()[40]),
+        "points": range(5, 51, 5),
+        **how,
+    }
     return model, fit(model, Numbered(), squares, optimizer, **how)
 
 
@@ -640,15 +645,15 @@ def test_the_loop_is_the_plain_one_and_draws_nothing_itself():
         squares(plain, batch).backward()
         optimizer.step()
     after = torch.get_rng_state()
-    model, rows = fitted(judge=None, points=())
+    model, rows = fitted(validate=None, points=())
     assert same(plain, model) and torch.equal(after, torch.get_rng_state())
     assert [row["updates"] for row in rows] == [50] and np.isnan(rows[0]["valid_loss"])
 
 
-def test_the_judge_sees_a_model_at_rest_and_the_best_is_kept():
+def test_validation_sees_a_model_at_rest_and_the_best_is_kept():
     verdicts, seen = iter([3, 1, 2, 1, 5, 1.5, 9, 9, 9, 9]), []
 
-    def judge(model):
+    def validate(model):
         assert not model.training and not torch.is_grad_enabled()
         seen.append(weights(model))
         return next(verdicts)
@@ -656,15 +661,15 @@ def test_the_judge_sees_a_model_at_rest_and_the_best_is_kept():
     def training(done, model):
         assert model.training
 
-    model, rows = fitted(judge=judge, callback=training)
+    model, rows = fitted(validate=validate, callback=training)
     assert [row["valid_loss"] for row in rows][:4] == [3, 1, 2, 1]
     assert all(torch.equal(seen[3][name], value) for name, value in weights(model).items())
     assert not model.training
 
 
-def test_a_judge_without_a_verdict_keeps_the_last():
-    model, rows = fitted(judge=lambda model: float("nan"))
-    assert same(model, fitted(judge=None)[0])
+def test_validation_that_says_nan_keeps_the_last():
+    model, rows = fitted(validate=lambda model: float("nan"))
+    assert same(model, fitted(validate=None)[0])
 
 
 def test_the_callback_comes_after_the_checkpoint(tmp_path):

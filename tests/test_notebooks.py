@@ -98,6 +98,16 @@ def test_readme_links_lead_somewhere(repo):
     assert targets and not missing, f"links to nothing: {missing}"
 
 
+@each_notebook
+def test_links_lead_somewhere(notebook):
+    "Links to other notebooks and files of the repository."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", prose)
+    missing = [target for target in targets if not (notebook.parent / target).exists()]
+    assert not missing, f"links to nothing: {missing}"
+
+
 def text(outputs: list) -> str:
     "All text that `outputs` show, without embedded pictures and sounds."
     shown = [output.get("text", "") for output in outputs]

@@ -125,7 +125,7 @@ def test_a_foreign_and_a_damaged_file_do_not_break_the_studio(tmp_path, monkeypa
         warnings.simplefilter("ignore")
         assert list(Studio(beat=BEAT).models) == ["note_cnn", "dqn-0.1"]
         page = studio_page(beat=BEAT)
-    assert '"name": "dqn-0.1"' in page and '"name": "foreign"' not in page
+    assert '"name":"dqn-0.1"' in page and '"name":"foreign"' not in page
     names = ["damaged", "dqn-0.1", "foreign", "note_cnn"]
     monkeypatch.setattr(studio, "pretrained", lambda: names)  # however they came to be listed
     with pytest.warns(UserWarning, match="left out of the studio") as told:

@@ -2,7 +2,7 @@
 //   D.wav(samples) -> Uint8Array          D.midi(beat) -> Uint8Array
 //   D.saveWav(beat, name), D.saveMidi(beat, name)     hand the file to the person
 {
-  const {BAR, QUARTER, RATE, TICKS} = D;
+  const {BAR, QUARTER, RATE, START, TICKS} = D;
 
   const text = string => [...string].map(c => c.charCodeAt(0));
 
@@ -34,7 +34,7 @@
   const eventsOf = ({steps, notes}) => {
     const early = notes.some(([step, , , offset]) => step === 0 && offset < 0);
     const begin = early ? BAR * TICKS : 0, end = begin + steps * TICKS;
-    const events = early ? [[begin, 0, [0xFF, 1, 20, ...text("the beat starts here")]]] : [];
+    const events = early ? [[begin, 0, [0xFF, 1, START.length, ...text(START)]]] : [];
     D.kit.pitches.forEach((pitch, drum) => {
       const own = notes.filter(note => note[1] === drum).sort((a, b) => a[0] - b[0]);
       const ticks = own.map(([step, , , offset]) => begin + step * TICKS + offset);

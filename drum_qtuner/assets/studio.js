@@ -37,7 +37,7 @@
       this.cards = D.studioCards(this);
       this.asking = D.studioAsking(this);
       this.transport.onstop = this.playing.show;
-      this.refresh = D.studioListener(this);
+      this.refresh = D.studioHeat(this);
       this.#place();
       D.studioKeys(this);
       this.release = D.studioPointer(this);

@@ -6,7 +6,7 @@
 
   // Ask the backend what the model expects. While an answer is on its way only the newest
   // question waits.
-  D.studioListener = studio => {
+  D.studioHeat = studio => {
     const {state, grid, backend} = studio;
     let asking = false, again = false;
     const once = async () => {

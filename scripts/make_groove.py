@@ -2,7 +2,8 @@
 
     python scripts/make_groove.py groove-v1.0.0-midionly.zip
 
-Any archive or folder with the same performances gives the same files, byte for byte.
+Any archive or folder with the same performances gives the same files, byte for byte. The data card
+beside them, README.md, is written by hand.
 """
 
 import argparse
@@ -14,20 +15,6 @@ from drum_qtuner.groove import pack_tracks, read_info
 from drum_qtuner.midi_file import read_drums
 
 TARGET = Path(__file__).resolve().parent.parent / "drum_qtuner" / "data" / "groove"
-README = """\
-# The Groove MIDI Dataset 1.0.0
-
-By Jon Gillick, Adam Roberts, Jesse Engel, Douglas Eck and David Bamman: *Learning to Groove with
-Inverse Sequence Transformations*, International Conference on Machine Learning (ICML), 2019.
-https://magenta.tensorflow.org/datasets/groove
-
-Licence: Creative Commons Attribution 4.0 International (CC BY 4.0), see LICENSE.
-
-What was changed: `info.csv` and `LICENSE` are the archive's files. `notes.npz` holds what the MIDI
-files say of the drums (start, end, pitch and velocity of each note in ticks; resolution, tempo and
-last event of each file), in the order of `info.csv`; other messages were left out.
-`drum_qtuner.groove.packaged_performances()` reads it, and `scripts/make_groove.py` made it.
-"""
 LICENSE = """\
 This work is licensed under the Creative Commons Attribution 4.0 International License. To view a \
 copy of this license, visit http://creativecommons.org/licenses/by/4.0/ or send a letter to \
@@ -46,7 +33,6 @@ def make(
         "info.csv": found["info.csv"],
         "notes.npz": pack_tracks(tracks),
         "LICENSE": LICENSE.encode(),
-        "README.md": README.encode(),
     }
 
 

@@ -33,6 +33,9 @@ def copy_of_repo(repo):
         "__pycache__",
         ".ipynb_checkpoints",
         ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        "artefacts",
         ".hypothesis",
     )
     return lambda folder: shutil.copytree(repo, folder, ignore=ignore)

@@ -38,6 +38,7 @@ def test_runs_from_top_to_bottom(notebook, workspace):
         "--n_workers",
         "0",
         cwd=workspace,
+        package=ROOT,
     )
 
 

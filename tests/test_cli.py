@@ -223,9 +223,9 @@ def test_ctrl_c_while_tuning_is_one_line(folder):
 
 
 def test_resumes_in_the_middle_of_the_note_cnn(own, monkeypatch):
-    from drum_qtuner import note_cnn
+    from drum_qtuner import fit
 
-    real, calls = note_cnn.save_checkpoint, []
+    real, calls = fit.save_checkpoint, []
 
     def stop_after_five(*args, **facts):
         real(*args, **facts)
@@ -234,7 +234,7 @@ def test_resumes_in_the_middle_of_the_note_cnn(own, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(note_cnn, "save_checkpoint", stop_after_five)
+        patch.setattr(fit, "save_checkpoint", stop_after_five)
         result = drum_qtuner(OWN + " --out half-trained")
     assert result.exit_code == 130 and re.fullmatch(r"Interrupted\. [^\n]+\n", result.stderr)
     assert (

@@ -14,9 +14,12 @@ NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def command(name: str, *args, cwd: Path) -> str:
-    "What the development tool `name` prints when run in `cwd`; a failure shows all of it."
-    environment = dict(os.environ, PYTHONPATH=str(cwd), TQDM_DISABLE="1")
+def command(name: str, *args, cwd: Path, package: Path | None = None) -> str:
+    """What the development tool `name` prints when run in `cwd`; a failure shows all of it.
+
+    The package is that of `package` (none: of `cwd`): one that stays keeps its compiled kernels.
+    """
+    environment = dict(os.environ, PYTHONPATH=str(package or cwd), TQDM_DISABLE="1")
     done = subprocess.run(
         [Path(sys.executable).parent / name, *args],
         cwd=cwd,

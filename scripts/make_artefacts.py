@@ -10,8 +10,8 @@ The times are estimates. Everything is written below `--out` (default: artefacts
 package, and compared with what the package ships. The shipped networks were trained on another
 machine, and training makes much of the last digit of a sum: a Note-CNN made here has other weights,
 and losses that differ in the second or third digit (measured once: 1.0402 and 1.0283 nats on
-validation and test clips beside the shipped 1.0399 and 1.0231). The first 3,000 rewards of `tune` agreed with the shipped
-log within 1e-6.
+validation and test clips beside the shipped 1.0399 and 1.0231). The first 3,000 rewards of
+`tune` agreed with the shipped log within 1e-6.
 
 Tables of results in nbs/ are made by the notebook that shows them: delete the table, execute the
 notebook.

@@ -5,6 +5,7 @@
 # make docs       build the documentation site in _docs (needs the quarto program)
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
+# make students   write the lessons without their solutions to student/
 # make artefacts  make the networks, cards and reward logs of the package again, in artefacts/
 # make clean      remove .venv and everything built
 #
@@ -16,7 +17,7 @@ ARGS ?=
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: run check test lab bench docs readme notebooks artefacts clean have-quarto
+.PHONY: run check test lab bench docs readme notebooks students artefacts clean have-quarto
 .DELETE_ON_ERROR:
 
 run: .venv/installed
@@ -52,6 +53,9 @@ notebooks: .venv/installed-dev
 	$(BIN)/nbdev_export
 	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
+
+students: .venv/installed-dev
+	$(BIN)/python scripts/make_student_edition.py student
 
 artefacts: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_artefacts.py note_cnn dqn judge cards $(ARGS)

@@ -10,6 +10,7 @@ from . import midi as _midi  # noqa: F401 (... and comes from MIDI files: both a
 # The public names and the modules that hold them. A module is imported when one of its names is
 # first used, so that `import drum_qtuner` stays quick.
 _names = {
+    "lesson": ["expect", "sealed"],
     "beat": ["Beat", "Drum", "KIT", "REST", "CLASS_OF_PITCH"],
     "grooves": ["GROOVES"],
     "sound": ["render"],

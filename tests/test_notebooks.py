@@ -32,8 +32,24 @@ def command(name: str, *args, cwd: Path, package: Path | None = None) -> str:
     return done.stdout
 
 
+SEED = re.compile(r"(\b\w*seeds?=|default_rng\(|manual_seed\()(\d+)")
+
+
+def raise_seeds(notebook: Path):
+    "Add one to every seed in the code of a notebook: a lesson must not hang on one of them."
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code" and not re.search(r"^#\|\s*export", "".join(cell["source"])):
+            raised = [SEED.sub(lambda m: f"{m[1]}{int(m[2]) + 1}", line) for line in cell["source"]]
+            cell["source"] = raised
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+
+
 @each_notebook
 def test_runs_from_top_to_bottom(notebook, workspace):
+    "The lessons with other seeds than those with which they were committed."
+    if notebook.stem[:2].isdigit():
+        raise_seeds(workspace / notebook.relative_to(ROOT))
     command(
         "nbdev_test",
         "--path",

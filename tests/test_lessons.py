@@ -1,0 +1,112 @@
+"""Lessons keep their form: short cells, code on the page, guesses sealed, exercises answered."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from statistics import median
+
+import pytest
+from execnb.nbio import read_nb
+from nbdev.processors import FilterDefaults
+
+from drum_qtuner.exercises import EXERCISES
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = sorted(ROOT.glob("nbs/[0-9][0-9]_*.ipynb"))
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+
+
+def cells(lesson: Path, kind: str) -> list[dict]:
+    "The cells of one kind, with `source` as one text."
+    content = json.loads(lesson.read_text(encoding="utf-8"))
+    found = [cell for cell in content["cells"] if cell["cell_type"] == kind]
+    return [cell | {"source": "".join(cell["source"])} for cell in found]
+
+
+def code_lines(source: str) -> list[str]:
+    "The lines of a cell that say something: no directive, no empty line."
+    return [line for line in source.splitlines() if line.strip() and not line.startswith("#|")]
+
+
+def tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+@each_lesson
+def test_begins_and_ends_as_a_lesson(lesson):
+    "First what for, how long, what is needed, what one will be able to do; last where to read on."
+    prose = [cell["source"] for cell in cells(lesson, "markdown")]
+    for part in ("**Aim.**", "**Time.**", "**You need.**", "**You will be able to**"):
+        assert part in prose[1], f"the second cell has no {part}"
+    headings = re.findall(r"^## (.+)$", "\n".join(prose), re.MULTILINE)
+    assert headings[-2:] == ["What we have", "To read"]
+    assert "](https://" in prose[-1] and "glossary.ipynb" in "\n".join(prose)
+
+
+@each_lesson
+def test_is_short_enough_for_a_class(lesson):
+    words = sum(len(cell["source"].split()) for cell in cells(lesson, "markdown"))
+    assert words <= 1650, f"{words} words"
+    lengths = [len(code_lines(cell["source"])) for cell in cells(lesson, "code")]
+    longest = max(lengths)
+    assert longest <= 20, f"a cell of {longest} lines"
+    assert median(lengths) <= 6, f"half of the cells have {median(lengths)} lines or more"
+    wide = [line for c in cells(lesson, "code") for line in c["source"].split("\n") if line[100:]]
+    assert not wide, f"over 100 columns: {wide}"
+
+
+@each_lesson
+def test_all_code_is_on_the_page(lesson):
+    "At least 95% of the lines of code are in what quarto is given."
+    written = [line for cell in cells(lesson, "code") for line in code_lines(cell["source"])]
+    page = read_nb(lesson)
+    os.chdir(ROOT)
+    FilterDefaults()(page)
+    sources = "\n".join(cell.source for cell in page.cells if cell.cell_type == "code")
+    shown = Counter(code_lines(sources))
+    visible = sum((Counter(written) & shown).values())
+    hidden = list((Counter(written) - shown).elements())
+    assert visible >= 0.95 * len(written), f"{visible} of {len(written)}; hidden: {hidden}"
+
+
+@each_lesson
+def test_teaches_and_does_not_stop(lesson):
+    "Lessons compare with `expect`: an assertion stops whoever changes a number."
+    source = "\n".join(cell["source"] for cell in cells(lesson, "code"))
+    stops = re.findall(r"^ *(assert .*|.*\btest_(?:eq|close|fail)\(.*)$", source, re.MULTILINE)
+    assert not stops, f"these belong to a test or a library notebook: {stops}"
+
+
+@each_lesson
+def test_asks_before_it_tells(lesson):
+    "At least one result is sealed until the reader has made a guess."
+    asked = [
+        cell for cell in cells(lesson, "code") if re.search(r"^sealed\(", cell["source"], re.M)
+    ]
+    assert asked
+
+
+@each_lesson
+def test_each_exercise_has_a_stub_and_a_solution(lesson):
+    "The stub answers not done yet, the folded solution right."
+    number = lesson.stem[:2]
+    asked = [cell for cell in cells(lesson, "code") if re.search(r"^check\(", cell["source"], re.M)]
+    stubs = [cell for cell in asked if "solution" not in tags(cell)]
+    solutions = [cell for cell in asked if "solution" in tags(cell)]
+
+    def said(cell):
+        return "".join("".join(output.get("text", "")) for output in cell["outputs"])
+
+    of_lesson = sorted(name for name in EXERCISES if name.startswith(number))
+    assert [said(cell)[:4] for cell in stubs] == of_lesson
+    assert [said(cell)[:4] for cell in solutions] == of_lesson
+    assert all("not done yet" in said(cell) for cell in stubs)
+    assert all(said(cell).strip().endswith("right.") for cell in solutions)
+    assert all("#| code-fold: true" in cell["source"] for cell in solutions)
+
+
+def test_exercises_are_asked_in_the_lessons():
+    "No exercise belongs to a lesson that does not exist."
+    assert EXERCISES and {name[:2] for name in EXERCISES} <= {path.stem[:2] for path in LESSONS}

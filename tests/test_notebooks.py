@@ -1,25 +1,25 @@
 """Notebooks run from top to bottom, package and README follow from them, all fit to publish."""
 
 import json
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from nbdev.test import test_nb
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def command(name: str, *args, cwd: Path, package: Path | None = None) -> str:
-    """What the development tool `name` prints when run in `cwd`; a failure shows all of it.
-
-    The package is that of `package` (none: of `cwd`): one that stays keeps its compiled kernels.
-    """
-    environment = dict(os.environ, PYTHONPATH=str(package or cwd), TQDM_DISABLE="1")
+def command(name: str, *args, cwd: Path) -> str:
+    "What the development tool `name` prints when run in `cwd`; a failure shows all of it."
+    environment = dict(os.environ, PYTHONPATH=str(cwd), TQDM_DISABLE="1")
     done = subprocess.run(
         [Path(sys.executable).parent / name, *args],
         cwd=cwd,
@@ -45,20 +45,47 @@ def raise_seeds(notebook: Path):
     notebook.write_text(json.dumps(content), encoding="utf-8")
 
 
+def run_cells(notebook: Path, log: Path):
+    "Run a notebook in this process; what it says goes to `log`, the exit status tells the end."
+    with open(log, "w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
+        passed, _ = test_nb(notebook, skip_flags=["notest"], basepath=notebook.parent)
+    sys.exit(not passed)
+
+
+@pytest.fixture(scope="module")
+def fresh_process():
+    "A function that runs another one in a new process, in which the big libraries are loaded."
+    os.environ["TQDM_DISABLE"] = "1"
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["drum_qtuner.runs", "drum_qtuner.studio", __name__])
+
+    def run(function, *arguments) -> int:
+        process = processes.Process(target=function, args=arguments)
+        process.start()
+        process.join()
+        return process.exitcode
+
+    return run
+
+
+def test_a_failing_cell_fails_the_run(fresh_process, tmp_path):
+    "The run below is no test that cannot fail."
+    cell = dict(cell_type="code", source="1 / 0", metadata={}, outputs=[], execution_count=None)
+    notebook = tmp_path / "wrong.ipynb"
+    content = dict(cells=[cell], metadata={}, nbformat=4, nbformat_minor=4)
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    assert fresh_process(run_cells, notebook, tmp_path / "log") == 1
+    assert "ZeroDivisionError" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 @each_notebook
-def test_runs_from_top_to_bottom(notebook, workspace):
-    "The lessons with other seeds than those with which they were committed."
+def test_runs_from_top_to_bottom(notebook, workspace, fresh_process, tmp_path):
+    "In its own folder of a copy; the lessons with other seeds than those they are committed with."
+    log = tmp_path / "log"
+    copy = workspace / notebook.relative_to(ROOT)
     if notebook.stem[:2].isdigit():
-        raise_seeds(workspace / notebook.relative_to(ROOT))
-    command(
-        "nbdev_test",
-        "--path",
-        notebook.relative_to(ROOT).as_posix(),
-        "--n_workers",
-        "0",
-        cwd=workspace,
-        package=ROOT,
-    )
+        raise_seeds(copy)
+    assert fresh_process(run_cells, copy, log) == 0, log.read_text(encoding="utf-8")
 
 
 def contents(root: Path) -> dict[str, bytes]:

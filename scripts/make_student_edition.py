@@ -9,6 +9,7 @@ from nbconvert.preprocessors import TagRemovePreprocessor
 from traitlets.config import Config
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
+LEFT_OUT = (".ipynb_checkpoints", "exercises.ipynb")  # the second holds the solutions
 
 
 def without_solutions(notebook):  # a notebook, as nbformat reads it
@@ -18,14 +19,16 @@ def without_solutions(notebook):  # a notebook, as nbformat reads it
 
 
 def make_student_edition(folder: Path):
-    "Copy `nbs/` to `folder`, which must not exist yet, and take the solutions out."
+    "Copy `nbs/` to `folder`, which must not exist yet, and leave the solutions out."
     if folder.exists():
         raise SystemExit(f"{folder} exists already, and may hold a student's work: name another")
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for path in sorted(folder.glob("*.ipynb")):
         nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("Name the folder to write to: make_student_edition.py FOLDER")
     make_student_edition(Path(sys.argv[1]))
     print(f"The lessons without solutions are in {sys.argv[1]}")

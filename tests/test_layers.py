@@ -91,10 +91,15 @@ def f():
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_needs_no_later_lesson(path):
-    "What a lesson imports is of the library, or was exported by a lesson before it."
+    """What a lesson imports is of the library, or was exported by a lesson before it.
+
+    Lesson 00 shows the finished instrument first, so it may use the package's public names.
+    """
     later = {exported(lesson) for lesson in LESSONS[LESSONS.index(path) + 1 :]} - {None}
     used = set()
     for source in cells(path):
+        if path.stem.startswith("00_"):
+            source = re.sub(r"^from drum_qtuner import .*$", "", source, flags=re.MULTILINE)
         used |= package_imports(ast.parse(source))
     assert not used & later
 

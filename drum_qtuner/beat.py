@@ -6,13 +6,13 @@
 __all__ = ['KIT', 'REST', 'CLASS_OF_PITCH', 'Drum', 'Beat', 'check_classes', 'MAX_BARS', 'STEPS_PER_BAR', 'TICKS_PER_STEP',
            'microseconds_per_quarter', 'simplest_bpm']
 
-# %% ../nbs/01_beat.ipynb #7726d049
+# %% ../nbs/01_beat.ipynb #5bd3505a
 from dataclasses import dataclass
 
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/01_beat.ipynb #f43d9407
+# %% ../nbs/01_beat.ipynb #b72346f2
 @dataclass(frozen=True)
 class Drum:
     "One of the nine drums: how it is called and which MIDI pitches belong to it (Figure 1)."
@@ -22,7 +22,7 @@ class Drum:
     pitch: int  # General MIDI pitch: what we write
     pitches: tuple  # Roland pitches: what we read
 
-# %% ../nbs/01_beat.ipynb #909ccbbd
+# %% ../nbs/01_beat.ipynb #ccf47ab2
 KIT = (
     Drum("Bass", "BD", 36, (36,)),
     Drum("Snare", "SD", 38, (38, 40, 37)),
@@ -37,7 +37,7 @@ KIT = (
 REST = len(KIT)  # the tenth class: no drum at all
 CLASS_OF_PITCH = {pitch: i for i, drum in enumerate(KIT) for pitch in drum.pitches}
 
-# %% ../nbs/01_beat.ipynb #334ac11b
+# %% ../nbs/01_beat.ipynb #e7c2be3a
 from drum_qtuner.grid import (
     check_classes,
     check_strength,
@@ -48,7 +48,7 @@ from drum_qtuner.grid import (
 
 _all_ = ["check_classes"]
 
-# %% ../nbs/01_beat.ipynb #082768c1
+# %% ../nbs/01_beat.ipynb #841a3383
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Beat:
     "Whole bars of sixteenths on a nine-piece kit: how hard, how early or late, how fast."
@@ -67,7 +67,7 @@ class Beat:
         offset = checked_offset(offset, velocity)
         vars(self).update(velocity=velocity, offset=offset, bpm=checked_bpm(bpm))
 
-# %% ../nbs/01_beat.ipynb #3023de17
+# %% ../nbs/01_beat.ipynb #3b02acd7
 @patch(as_prop=True)
 def steps(self: Beat) -> int:  # 16 for every bar
     "How many sixteenths the beat has."
@@ -85,7 +85,7 @@ def one_hot(self: Beat) -> np.ndarray:  # float32 (10, steps)
     "The paper's matrix, a single 1 in every column (section 3.2.1, step 5)."
     return (np.arange(REST + 1)[:, None] == self.classes()).astype(np.float32)
 
-# %% ../nbs/01_beat.ipynb #e2773d95
+# %% ../nbs/01_beat.ipynb #31e0ceff
 @patch(cls_method=True)
 def from_classes(
     cls: Beat,
@@ -98,7 +98,7 @@ def from_classes(
     check_strength(velocity)
     return cls((classes[:, None] == np.arange(len(KIT))) * np.uint8(velocity), bpm=bpm)
 
-# %% ../nbs/01_beat.ipynb #eda6c32c
+# %% ../nbs/01_beat.ipynb #d8fc6902
 @patch
 def __eq__(self: Beat, other) -> bool:
     if not isinstance(other, Beat) or self.bpm != other.bpm:
@@ -111,7 +111,7 @@ def __eq__(self: Beat, other) -> bool:
 def __hash__(self: Beat) -> int:
     return hash((self.bpm, self.velocity.tobytes(), self.offset.tobytes()))
 
-# %% ../nbs/01_beat.ipynb #25188172
+# %% ../nbs/01_beat.ipynb #f391df4f
 from .tab import tab
 
 
@@ -125,7 +125,7 @@ def __repr__(self: Beat) -> str:
     strokes = (self.velocity > 0).sum()
     return f"Beat({self.steps} steps, {strokes} strokes, {round(self.bpm, 2):g} bpm)"
 
-# %% ../nbs/01_beat.ipynb #c1625d93
+# %% ../nbs/01_beat.ipynb #6ef337e8
 from drum_qtuner.grid import (  # noqa: F401 (other modules look for these here)
     MAX_BARS,
     STEPS_PER_BAR,

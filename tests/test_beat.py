@@ -6,7 +6,7 @@ import pretty_midi
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import beats, velocities
+from strategies import beats, rock, velocities
 
 from drum_qtuner.beat import (
     CLASS_OF_PITCH,
@@ -19,6 +19,7 @@ from drum_qtuner.beat import (
     microseconds_per_quarter,
     simplest_bpm,
 )
+from drum_qtuner.grid import DRUMS
 
 FIGURE_1 = """
 36	Kick	Bass Drum 1	Bass (36)
@@ -57,6 +58,8 @@ def test_kit_is_figure_1():
         kit_drum = KIT[CLASS_OF_PITCH[int(pitch)]]
         assert (kit_drum.name, kit_drum.pitch) == (name, int(written))
     assert sorted(CLASS_OF_PITCH) == sorted(int(row[0]) for row in rows)
+    assert all(drum.pitch in drum.pitches for drum in KIT) and len(KIT) == DRUMS
+    assert sum(len(drum.pitches) for drum in KIT) == 22
     assert [drum.pitch for drum in KIT] == [36, 38, 50, 47, 43, 46, 42, 49, 51] and REST == 9
 
 
@@ -138,6 +141,24 @@ def test_class_sequences_come_back(classes, velocity):
     assert beat.classes().tolist() == classes
     assert set(beat.velocity.ravel()) <= {0, velocity} and not beat.offset.any()
     assert (beat.velocity > 0).sum() == sum(c != REST for c in classes)
+
+
+def test_a_beat_that_is_known_by_heart():
+    "A hi-hat under bass drum and snare is not in the list; the late snare is in the type alone."
+    bar = [0, 9, 6, 9, 1, 9, 6, 9, 0, 9, 6, 9, 1, 9, 6, 9]
+    beat, from_list = rock(bpm=92), Beat.from_classes(bar + bar, bpm=92)
+    assert beat.classes().tolist() == from_list.classes().tolist() == bar + bar
+    assert (beat.velocity > 0).sum() == 24 and (beat.classes() < REST).sum() == 16
+    assert beat.offset[4, 1] == pytest.approx(0.1, abs=1 / 960) and not from_list.offset.any()
+    assert from_list != beat and from_list == Beat.from_classes(bar + bar, bpm=92)
+    assert str(beat).splitlines() == [
+        "2 bars at 92 bpm",
+        "CH |x.x.x.x.x.x.x.x.|x.x.x.x.x.x.x.x.|",
+        "SD |....x.......x...|....x.......x...|",
+        "BD |X.......X.......|X.......X.......|",
+    ]
+    assert str(from_list).splitlines()[-1] == "BD |x.......x.......|x.......x.......|"
+    assert repr(beat) == "Beat(32 steps, 24 strokes, 92 bpm)"
 
 
 # A beat is one value

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Clips', 'collect', 'cut', 'load_clips']
 
-# %% ../nbs/lib/clips.ipynb #66b1cfb1
+# %% ../nbs/lib/clips.ipynb #95c95a4a
 import functools
 import os
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from .steps import quantise
 from .tfds import tfds_builder, tfds_examples
 from .windows import in_order, position, why_not, windows, windows_by_step
 
-# %% ../nbs/lib/clips.ipynb #64a11a46
+# %% ../nbs/lib/clips.ipynb #9529ac70
 @dataclass(frozen=True, eq=False, repr=False)
 class Clips:
     "Two-bar clips in 4/4: arrays, a table with a row for each clip, and where they come from."
@@ -71,7 +71,7 @@ class Clips:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}; not {name!r}")
         return self.select(self.info["split"] == name)
 
-# %% ../nbs/lib/clips.ipynb #3b9ed283
+# %% ../nbs/lib/clips.ipynb #e04b3522
 _INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
 
 
@@ -102,7 +102,7 @@ def collect(
     origin = origin_of(arrays, table.to_dict("list"), name, kind)
     return Clips(*arrays, table, origin, left_out)
 
-# %% ../nbs/lib/clips.ipynb #61ca02c7
+# %% ../nbs/lib/clips.ipynb #01952f45
 def _check_grid(grid):
     "A `ValueError` if there is no such grid."
     if grid not in ("paper", "performance"):
@@ -126,7 +126,7 @@ def cut(
 
     return collect(((p.info, *pair) for p in performances for pair in pairs(p)), name, kind)
 
-# %% ../nbs/lib/clips.ipynb #b05c6f45
+# %% ../nbs/lib/clips.ipynb #34ce1e4c
 @functools.cache
 def _packaged_clips(grid):
     "All clips of Groove, cut once; nobody may change them."
@@ -162,7 +162,7 @@ def _read_clips(source, grid):
         clips.left_out["(performances) skipped"] = len(skipped)
     return clips
 
-# %% ../nbs/lib/clips.ipynb #ce6e4529
+# %% ../nbs/lib/clips.ipynb #1af36886
 def load_clips(
     source: str | os.PathLike = "auto",  # "auto": the Groove MIDI Dataset, from the package; or
     # the path of a folder or zip, "download", "tfds", "tfds:PATH" (a zip)

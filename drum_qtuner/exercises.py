@@ -10,7 +10,7 @@ from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
 
 _all_ = ["check"]
 
-# %% ../nbs/lib/exercises.ipynb #acb9e431
+# %% ../nbs/lib/exercises.ipynb #b3486fdc
 @exercise(
     "02.1",
     [(list(range(n)),) for n in (16, 32, 40, 48, 80)],
@@ -20,7 +20,7 @@ def two_bars(steps):
     "All windows of 32 steps, each 16 steps after the one before."
     return [steps[i : i + 32] for i in range(0, len(steps) - 31, 16)]
 
-# %% ../nbs/lib/exercises.ipynb #5931a646
+# %% ../nbs/lib/exercises.ipynb #997a778b
 @exercise(
     "02.2",
     [(0.5, 120), (0.51, 120), (0.49, 120), (2.39, 100), (0.0625, 120), (7.93, 95)],
@@ -31,7 +31,7 @@ def milliseconds_late(seconds, bpm):
     step = int(seconds * bpm / 15 + 0.5)
     return 1000 * (seconds - step * 15 / bpm)
 
-# %% ../nbs/lib/exercises.ipynb #0aa06a7c
+# %% ../nbs/lib/exercises.ipynb #05e0a79d
 def _say_strokes(strokes):
     "Strokes in words."
     from drum_qtuner.beat import KIT

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['fine_beat', 'hear']
 
-# %% ../nbs/lib/played.ipynb #ee455482
+# %% ../nbs/lib/played.ipynb #e4cc34e9
 import base64
 
 import numpy as np
@@ -16,7 +16,7 @@ from .beat_player import opus
 from .groove import Performance
 from .sound import render
 
-# %% ../nbs/lib/played.ipynb #91f0b426
+# %% ../nbs/lib/played.ipynb #96e75c4c
 def fine_beat(
     performance: Performance,  # in 4/4
     bar: int,  # the first bar, counted from 0
@@ -36,7 +36,7 @@ def fine_beat(
             offset[place] = np.clip(at - place[0], -0.5, 0.4999)
     return Beat(velocity, offset, bpm * finer)
 
-# %% ../nbs/lib/played.ipynb #4c8d35b2
+# %% ../nbs/lib/played.ipynb #9ceda1ae
 def hear(
     performance: Performance,  # in 4/4
     bar: int,  # the first bar, counted from 0

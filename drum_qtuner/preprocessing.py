@@ -7,7 +7,7 @@ __all__ = ['Clips', 'collect', 'cut', 'load_clips', 'quantise', 'in_order', 'pos
            'windows_by_step']
 
 # %% ../nbs/02_preprocessing.ipynb #72eea5119410473aa328ad9291626812
-from .clips import Clips, collect, cut, load_clips  # noqa: F401
+from .clips import Clips, collect, cut, load_clips  # noqa: F401, I001
 from .steps import quantise
 from .windows import in_order, position, why_not, window_count  # noqa: F401
 from .windows import windows, windows_by_step  # noqa: F401

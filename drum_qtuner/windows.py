@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['in_order', 'position', 'window_count', 'windows', 'why_not', 'windows_by_step']
 
-# %% ../nbs/lib/windows.ipynb #574ca732
+# %% ../nbs/lib/windows.ipynb #f092b786
 from collections.abc import Iterator
 
 import numpy as np
 
 from .groove import Performance
 
-# %% ../nbs/lib/windows.ipynb #1445a116
+# %% ../nbs/lib/windows.ipynb #229423cc
 def in_order(
     notes: np.ndarray,  # (n, 4): start, end, pitch, velocity
 ) -> np.ndarray:  # the same rows by end, then pitch, start, velocity
@@ -30,7 +30,7 @@ def position(
     steps_per_second = 4 * (60 / (tick * ticks_per_quarter)) / 60
     return np.asarray(ticks) * tick * steps_per_second
 
-# %% ../nbs/lib/windows.ipynb #895ba756
+# %% ../nbs/lib/windows.ipynb #f0a4a813
 def _bar_seconds(performance):
     "How long a bar lasts."
     beats = int(performance.info["time_signature"].split("-")[0])
@@ -53,7 +53,7 @@ def _members(notes, begin, end):
     order = np.argsort(window[note, nth], kind="stable")
     return window[note, nth][order], note[order]
 
-# %% ../nbs/lib/windows.ipynb #0ee3eb68
+# %% ../nbs/lib/windows.ipynb #18840c51
 def windows(
     performance: Performance,  # in any time signature
 ) -> Iterator[tuple[int, np.ndarray]]:  # bar, notes with start and end in sixteenths
@@ -74,7 +74,7 @@ def windows(
     for bar in range(len(bars)):
         yield bar, found[edges[bar] : edges[bar + 1]]
 
-# %% ../nbs/lib/windows.ipynb #e22d5625
+# %% ../nbs/lib/windows.ipynb #e5eb9162
 def why_not(
     info: dict,  # of the performance
     notes: np.ndarray,  # the notes of one window, as `windows` gives them
@@ -86,7 +86,7 @@ def why_not(
         return "empty"
     return "" if np.floor(notes[:, 0].max() + 0.5) >= 16 else "second bar empty"
 
-# %% ../nbs/lib/windows.ipynb #04bf7588
+# %% ../nbs/lib/windows.ipynb #831fdb32
 def windows_by_step(
     performance: Performance,  # in 4/4
 ) -> Iterator[tuple[int, np.ndarray]]:  # bar, notes with start and end in sixteenths

@@ -4,6 +4,7 @@
 
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'check']
+__all__ = ['two_bars', 'milliseconds_late', 'lost', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
@@ -83,3 +84,51 @@ def _hats_but(steps, drum, louder=False):
 def differences(one, two):
     "The steps at which a drum is struck differently."
     return np.flatnonzero((one.velocity != two.velocity).any(1)).tolist()
+# %% ../nbs/lib/exercises.ipynb #b3486fdc
+@exercise(
+    "02.1",
+    [(list(range(n)),) for n in (16, 32, 40, 48, 80)],
+    say=lambda steps: f"{len(steps)} steps, numbered from 0",
+)
+def two_bars(steps):
+    "All windows of 32 steps, each 16 steps after the one before."
+    return [steps[i : i + 32] for i in range(0, len(steps) - 31, 16)]
+
+# %% ../nbs/lib/exercises.ipynb #997a778b
+@exercise(
+    "02.2",
+    [(0.5, 120), (0.51, 120), (0.49, 120), (2.39, 100), (0.0625, 120), (7.93, 95)],
+    say=lambda seconds, bpm: f"a stroke at {seconds} s, at {bpm} bpm",
+)
+def milliseconds_late(seconds, bpm):
+    "How late a stroke is, in milliseconds after its nearest sixteenth."
+    step = int(seconds * bpm / 15 + 0.5)
+    return 1000 * (seconds - step * 15 / bpm)
+
+# %% ../nbs/lib/exercises.ipynb #05e0a79d
+def _say_strokes(strokes):
+    "Strokes in words."
+    from drum_qtuner.beat import KIT
+
+    return ", ".join(f"{KIT[drum].name} {how} on step {step}" for step, drum, how in strokes)
+
+
+@exercise(
+    "02.3",
+    [
+        ([(0, 0, 90)],),
+        ([(0, 0, 90), (0, 6, 80)],),
+        ([(0, 6, 80), (0, 0, 90)],),
+        ([(4, 1, 80), (4, 6, 80)],),
+        ([(0, 0, 90), (2, 6, 50), (2, 8, 60)],),
+        ([(0, 6, 10), (4, 1, 99), (0, 1, 20), (4, 6, 30), (0, 0, 30)],),
+    ],
+    say=_say_strokes,
+)
+def lost(strokes):
+    "The strokes (step, drum, velocity) that lose against another on their step."
+    kept: dict[int, int] = {}
+    for i, (step, _, velocity) in enumerate(strokes):
+        if step not in kept or velocity > strokes[kept[step]][2]:
+            kept[step] = i
+    return [stroke for i, stroke in enumerate(strokes) if i not in kept.values()]

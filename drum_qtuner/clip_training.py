@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TrainSettings', 'class_tensor', 'train_on_clips']
 
-# %% ../nbs/lib/clip_training.ipynb #e3be65ee
+# %% ../nbs/lib/clip_training.ipynb #eb1549d2
 import hashlib
 import os
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from torch import nn
 from .beat import check_classes
 from .fit import fit
 
-# %% ../nbs/lib/clip_training.ipynb #6555b214
+# %% ../nbs/lib/clip_training.ipynb #95474cb4
 def _whole(value, smallest: int) -> bool:
     "Is this a whole number from `smallest` up?"
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= smallest
@@ -57,7 +57,7 @@ class TrainSettings:
         "How often the weights change."
         return max(1, self.clips_shown // self.batch_size)
 
-# %% ../nbs/lib/clip_training.ipynb #f368ae1e
+# %% ../nbs/lib/clip_training.ipynb #5c272502
 def class_tensor(
     clips,  # `Clips`, or an array of whole numbers (clips, steps)
 ) -> torch.Tensor:  # long (clips, steps)
@@ -76,7 +76,7 @@ def _fingerprint(classes):
         classes if classes is None else hashlib.sha256(classes.numpy().tobytes()).hexdigest()[:16]
     )
 
-# %% ../nbs/lib/clip_training.ipynb #6ef73a83
+# %% ../nbs/lib/clip_training.ipynb #e6f4c36e
 def train_on_clips(
     new_model: Callable[..., nn.Module],  # new_model(seed, **sizes): an untrained network
     loss: Callable,  # loss(model, classes, first_step): a tensor with one number

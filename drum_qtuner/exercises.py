@@ -10,7 +10,7 @@ from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
 
 _all_ = ["check"]
 
-# %% ../nbs/lib/exercises.ipynb #fbb244ef
+# %% ../nbs/lib/exercises.ipynb #cf92949f
 import numpy as np
 
 
@@ -19,11 +19,7 @@ def _bars(sequences, classes=10):
     return f"the sequences {sequences} of {classes} classes"
 
 
-@exercise(
-    "03.1",
-    [([[0, 1]], 2), ([[0, 1, 0, 1, 1]], 2), ([[0, 9, 6, 9], [6, 6]], 10)],
-    say=_bars,
-)
+@exercise("03.1", [([[0, 1]], 2), ([[0, 1, 0, 1, 1]], 2), ([[0, 9, 6, 9], [6, 6]], 10)], say=_bars)
 def follow_table(sequences, classes=10):
     "p(next | this), an array (classes, classes); each count begins at 1."
     counts = np.ones((classes, classes))
@@ -32,7 +28,7 @@ def follow_table(sequences, classes=10):
             counts[now, then] += 1
     return counts / counts.sum(1, keepdims=True)
 
-# %% ../nbs/lib/exercises.ipynb #bccd9a95
+# %% ../nbs/lib/exercises.ipynb #69246a0a
 _COIN = np.array([[0.5, 0.5], [0.1, 0.9]])  # a table of two classes
 
 
@@ -46,7 +42,7 @@ def nats(beat, table):
     beat = np.array(beat)
     return float(-np.log(table[beat[:-1], beat[1:]]).mean())
 
-# %% ../nbs/lib/exercises.ipynb #4acae8ff
+# %% ../nbs/lib/exercises.ipynb #00a32bcc
 @exercise(
     "03.3",
     [([0.0, 0.0], 1.0), ([1.0, 0.0], 0.5), ([2.0, 1.0, -1.0], 2.0), ([1000.0, 0.0], 1.0)],

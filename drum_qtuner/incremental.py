@@ -54,12 +54,14 @@ class IncrementalDecoder:
         self.hear(prefix)
         return self.model.output(F.relu(self.hidden[:, 0]))
 
-# %% ../nbs/lib/incremental.ipynb #04b61453
+# %% ../nbs/lib/incremental.ipynb #fafffaed
 _Network = TypeVar("_Network")
 
 
 def plays_step_by_step(
-    network: type[_Network],  # a class with `conv`, `linear`, `output`, `steps`, `classes`, `scores`
+    network: type[
+        _Network
+    ],  # a class with `conv`, `linear`, `output`, `steps`, `classes`, `scores`
 ) -> type[_Network]:  # the same class
     "Give a class of networks its fast `scores`; to be written above it."
     plain = vars(network)["scores"]

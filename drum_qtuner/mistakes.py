@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['explained', 'prefix_mistake', 'state_mistake', 'checked_sizes']
 
-# %% ../nbs/lib/mistakes.ipynb #8b745dfe
+# %% ../nbs/lib/mistakes.ipynb #850c59df
 from collections.abc import Callable
 from functools import wraps
 from numbers import Integral
@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-# %% ../nbs/lib/mistakes.ipynb #ab6dff1a
+# %% ../nbs/lib/mistakes.ipynb #a97adbfb
 _Arguments, _Result = ParamSpec("_Arguments"), TypeVar("_Result")
 
 
@@ -37,7 +37,7 @@ def explained(
 
     return decorate
 
-# %% ../nbs/lib/mistakes.ipynb #61f47e8c
+# %% ../nbs/lib/mistakes.ipynb #385cc55e
 def prefix_mistake(
     prefix,  # should be long (batch, t)
     classes: int = 10,  # how many the network knows

@@ -6,7 +6,7 @@
 __all__ = ['states', 'NoteCNN', 'new_note_cnn', 'all_logits', 'loss', 'train', 'TrainSettings', 'class_tensor', 'generate',
            'load', 'load_pretrained', 'save']
 
-# %% ../nbs/03_note_cnn.ipynb #4e400eb1
+# %% ../nbs/03_note_cnn.ipynb #cd14d003
 import os
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ from .store import load, load_pretrained, new_network, pretrained, register, sav
 
 _all_ = ["TrainSettings", "class_tensor", "generate", "load", "load_pretrained", "save"]
 
-# %% ../nbs/03_note_cnn.ipynb #8712b293
+# %% ../nbs/03_note_cnn.ipynb #61d8682c
 @explained(prefix_mistake)
 def states(
     prefix: torch.Tensor,  # long (batch, t): the classes of the steps so far; t may be 0
@@ -34,7 +34,7 @@ def states(
     one_hot = F.one_hot(prefix, classes).float().transpose(1, 2)
     return F.pad(one_hot, (steps - prefix.shape[1], 0))
 
-# %% ../nbs/03_note_cnn.ipynb #c152b9cb
+# %% ../nbs/03_note_cnn.ipynb #a4c54a9a
 @register
 @plays_step_by_step
 class NoteCNN(nn.Module):
@@ -58,7 +58,7 @@ class NoteCNN(nn.Module):
     def scores(self, prefix):  # long (batch, t) -> float (batch, classes): logits of the next step
         return self(states(prefix, self.classes, self.steps))
 
-# %% ../nbs/03_note_cnn.ipynb #19364260
+# %% ../nbs/03_note_cnn.ipynb #c471e4ac
 def new_note_cnn(
     seed: int,  # same seed, same weights
     **sizes,  # as for `NoteCNN`
@@ -66,7 +66,7 @@ def new_note_cnn(
     "An untrained network."
     return new_network(NoteCNN, seed, **sizes)
 
-# %% ../nbs/03_note_cnn.ipynb #b0fbba2f
+# %% ../nbs/03_note_cnn.ipynb #9867b240
 @explained(lambda model, sequence: prefix_mistake(sequence, model.classes))
 def all_logits(
     model: NoteCNN,  # with any sizes
@@ -81,7 +81,7 @@ def all_logits(
     )
     return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
 
-# %% ../nbs/03_note_cnn.ipynb #f30d304e
+# %% ../nbs/03_note_cnn.ipynb #fc34a013
 def loss(
     model: NoteCNN,  # to be judged
     classes,  # whole numbers (clips, steps), an array or a tensor
@@ -92,7 +92,7 @@ def loss(
     logits = all_logits(model, classes[:, :-1])
     return F.cross_entropy(logits[:, first_step:].flatten(0, 1), classes[:, first_step:].flatten())
 
-# %% ../nbs/03_note_cnn.ipynb #2d759574
+# %% ../nbs/03_note_cnn.ipynb #3cb99e7e
 def train(
     clips,  # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None,  # the same: where to find the best point; none: keep the last

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .clip_training import TrainSettings, class_tensor, train_on_clips
+from .clip_training import TrainSettings, train_on_clips
 from .decoding import generate
 from .incremental import plays_step_by_step
 from .mistakes import checked_sizes, explained, prefix_mistake, state_mistake

@@ -207,18 +207,27 @@ def _tempo(bpm, start):
     return start.bpm if isinstance(start, Beat) else 120.0
 
 
-def _check(n, decode, temperature, steps, bpm):
+def _check(model, n, decode, temperature, steps, bpm, seed):
     "Are these fit for `generate`?"
+    if not callable(getattr(model, "scores", None)):
+        raise ValueError(
+            f"{model!r:.80} cannot play: it has no `scores`. A model by name: load_pretrained(name)"
+        )
     whole = isinstance(n, Integral) and isinstance(steps, Integral)
     if not whole or n < 1 or not 0 < steps <= MAX_BARS * STEPS_PER_BAR or steps % STEPS_PER_BAR:
         raise ValueError(
             f"n must be at least 1 and steps 1 to {MAX_BARS} whole bars of {STEPS_PER_BAR}, not"
-            f" n={n}, steps={steps}"
+            f" n={n!r}, steps={steps!r}"
         )
     if decode not in ("sample", "argmax"):
         raise ValueError(f"decode must be 'sample' or 'argmax', not {decode!r}")
     if not isinstance(temperature, Real) or not 0 < float(temperature) < float("inf"):
-        raise ValueError(f"temperature must be above 0, not {temperature}")
+        raise ValueError(
+            f"temperature must be above 0, not {temperature!r}; for the likeliest step each time,"
+            " decode='argmax'"
+        )
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed must be a whole number, 0 or more, not {seed!r}")
     microseconds_per_quarter(bpm)
 
 # %% ../nbs/lib/decoding.ipynb #0fc3f89b
@@ -240,7 +249,7 @@ def generate(
 ) -> list[Beat]:  # `n` beats
     "Let a model play (section 5)."
     bpm = _tempo(bpm, primer if given is None else given)
-    _check(n, decode, temperature, steps, bpm)
+    _check(model, n, decode, temperature, steps, bpm, seed)
     codec, rng = codec_of(model), np.random.default_rng(seed)
     kept = _before(primer, given, keep, n, steps, codec, rng)
 

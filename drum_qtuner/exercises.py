@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'check']
 __all__ = ['two_bars', 'milliseconds_late', 'lost', 'check']
+__all__ = ['follow_table', 'nats', 'softmax', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
@@ -132,3 +133,46 @@ def lost(strokes):
         if step not in kept or velocity > strokes[kept[step]][2]:
             kept[step] = i
     return [stroke for i, stroke in enumerate(strokes) if i not in kept.values()]
+# %% ../nbs/lib/exercises.ipynb #cf92949f
+import numpy as np
+
+
+def _bars(sequences, classes=10):
+    "A case of the first exercise, in words."
+    return f"the sequences {sequences} of {classes} classes"
+
+
+@exercise("03.1", [([[0, 1]], 2), ([[0, 1, 0, 1, 1]], 2), ([[0, 9, 6, 9], [6, 6]], 10)], say=_bars)
+def follow_table(sequences, classes=10):
+    "p(next | this), an array (classes, classes); each count begins at 1."
+    counts = np.ones((classes, classes))
+    for sequence in sequences:
+        for now, then in zip(sequence, sequence[1:]):
+            counts[now, then] += 1
+    return counts / counts.sum(1, keepdims=True)
+
+# %% ../nbs/lib/exercises.ipynb #69246a0a
+_COIN = np.array([[0.5, 0.5], [0.1, 0.9]])  # a table of two classes
+
+
+@exercise(
+    "03.2",
+    [([0, 0], _COIN), ([0, 1, 1], _COIN), ([1, 0, 1, 1, 0], _COIN)],
+    say=lambda beat, table: f"the beat {beat} and the table {table.tolist()}",
+)
+def nats(beat, table):
+    "Mean of -log p(next | this) over the steps of a list of classes, from step 1 on."
+    beat = np.array(beat)
+    return float(-np.log(table[beat[:-1], beat[1:]]).mean())
+
+# %% ../nbs/lib/exercises.ipynb #00a32bcc
+@exercise(
+    "03.3",
+    [([0.0, 0.0], 1.0), ([1.0, 0.0], 0.5), ([2.0, 1.0, -1.0], 2.0), ([1000.0, 0.0], 1.0)],
+    say=lambda logits, temperature: f"the logits {logits} at temperature {temperature}",
+)
+def softmax(logits, temperature=1.0):
+    "Probabilities from an array of logits (classes,)."
+    scaled = np.array(logits, float) / temperature
+    powers = np.exp(scaled - scaled.max())
+    return powers / powers.sum()

@@ -23,7 +23,16 @@ from drum_qtuner.decoding import Codec, generate
 from drum_qtuner.dqn_tuning import QNetwork
 from drum_qtuner.files import package_path, read_tensors, write_tensors
 from drum_qtuner.fit import fit, load_checkpoint, one_thread, weights
-from drum_qtuner.note_cnn import NoteCNN, TrainSettings, loss, new_note_cnn, train
+from drum_qtuner.note_cnn import (
+    NoteCNN,
+    TrainSettings,
+    all_logits,
+    loss,
+    new_note_cnn,
+    states,
+    train,
+)
+from drum_qtuner.preprocessing import load_clips
 from drum_qtuner.store import load, load_pretrained, new_network, pretrained, register, save
 
 BASS, SNARE, HAT = 0, 1, 6
@@ -718,3 +727,115 @@ def test_files_need_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert package_path("weights").is_dir() and isinstance(package_path(""), Path)
+
+
+# What the Note-CNN is, and mistakes that are called by name
+
+
+def test_one_pass_is_one_state_at_a_time():
+    "All logits, the loss and the gradient of each of the 44,074 parameters."
+    model, clip = new_note_cnn(0), torch.from_numpy(some_clips(1)).long()
+    assert sum(p.numel() for p in model.parameters()) == 44_074
+    naive = torch.cat([model.scores(clip[:, :t]) for t in range(32)])
+    torch.testing.assert_close(all_logits(model, clip[:, :-1])[0], naive)
+    slow = F.cross_entropy(naive[8:], clip[0, 8:])
+    one, other = (
+        torch.autograd.grad(value, list(model.parameters())) for value in (loss(model, clip), slow)
+    )
+    for ours, theirs in zip(one, other):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_state_is_padded_on_the_left():
+    state = states(torch.tensor([[0, 9, 6]]))
+    assert state.shape == (1, 10, 32) and state.sum(1)[0].tolist() == [0] * 29 + [1] * 3
+    assert [int(i) for i in state[0, :, -3:].argmax(0)] == [0, 9, 6]
+    assert new_note_cnn(0).scores(torch.zeros(5, 0, dtype=torch.long)).shape == (5, 10)
+
+
+def test_draws_are_from_the_probabilities():
+    model = load_pretrained("note_cnn")
+    primer = some_clips(1)[0][:31]
+    drawn = [b.classes()[31] for b in generate(model, 20_000, primer=primer)]
+    p = model.scores(torch.from_numpy(primer)[None]).softmax(1)[0].detach().numpy()
+    found = np.bincount(drawn, minlength=10) / 20_000
+    assert (abs(found - p) <= 5 * np.sqrt(p * (1 - p) / 20_000) + 1e-4).all()
+
+
+def test_the_fast_way_to_play_says_the_same():
+    model, seen = load_pretrained("note_cnn"), torch.from_numpy(some_clips(3)).long()
+    grow = model.incremental(3)
+    with torch.no_grad():
+        for t in range(33):
+            torch.testing.assert_close(
+                grow(seen[:, :t]), model.scores(seen[:, :t]), rtol=0, atol=1e-4
+            )
+
+
+def test_the_shipped_network_is_as_good_as_its_card_says():
+    model = load_pretrained("note_cnn")
+    with torch.no_grad():
+        for split, bound in (("validation", 1.045), ("test", 1.025)):
+            assert loss(model, load_clips(split=split, verbose=False).classes).item() <= bound
+
+
+@pytest.mark.parametrize(
+    "prefix, words",
+    [
+        (torch.tensor([[0.0, 9.0]]), r"add \.long\(\)"),
+        (torch.tensor([[0, 9]], dtype=torch.uint8), r"add \.long\(\)"),
+        (torch.tensor([0, 9]), r"prefix\[None\]"),
+        (torch.tensor([[0, 10]]), "knows the classes 0 to 9, and the beat has a 10"),
+        (torch.tensor([[0, -1]]), "the beat has a -1"),
+        ([[0, 9]], "not a list"),
+    ],
+)
+def test_a_prefix_that_is_none(prefix, words):
+    network = new_note_cnn(0)
+    for ask in (states, network.scores, lambda prefix: all_logits(network, prefix)):
+        with pytest.raises(ValueError, match=words):
+            ask(prefix)
+
+
+def test_a_beat_of_three_sounds_and_a_network_of_ten():
+    prefix = torch.tensor([[0, 1, 2]])
+    with pytest.raises(ValueError, match="wants states of 10 classes and 32 steps"):
+        new_note_cnn(0)(states(prefix, 3))
+    with pytest.raises(ValueError, match="knows the classes 0 to 2"):
+        new_note_cnn(0, classes=3).scores(prefix + 1)
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        (dict(seed="one"), "seed must be"),
+        (dict(clips_shown="many"), "clips_shown and batch_size"),
+        (dict(batch_size=1.5), "clips_shown and batch_size"),
+        (dict(learning_rate="fast"), "learning_rate must be"),
+        (dict(first_step="8"), "first_step from 0 to 31"),
+        (dict(hidden="32"), "sizes are 1 or more"),
+        (dict(valid="none"), "clips must be an array"),
+        (dict(checkpoint=3), "checkpoint must be"),
+        (dict(callback="print"), "callback must be"),
+    ],
+)
+def test_train_says_what_is_wrong(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        train(some_clips(), clips_shown=wrong.pop("clips_shown", 320), **wrong)
+
+
+@pytest.mark.parametrize(
+    "asked, words",
+    [
+        (dict(n="3"), "n='3'"),
+        (dict(temperature="hot"), "not 'hot'"),
+        (dict(temperature=0), "decode='argmax'"),
+        (dict(temperature=-1), "temperature must be above 0"),
+        (dict(steps=20), "whole bars of 16, not n=8, steps=20"),
+        (dict(seed="one"), "seed must be"),
+        (dict(model="note_cnn"), "load_pretrained"),
+    ],
+)
+def test_generate_says_what_is_wrong(asked, words):
+    with pytest.raises(ValueError, match=words):
+        generate(**{"model": new_note_cnn(0, channels=4, hidden=4), **asked})

@@ -18,8 +18,7 @@ from .clip_training import TrainSettings, class_tensor, train_on_clips  # noqa: 
 from .decoding import generate
 from .incremental import plays_step_by_step
 from .mistakes import checked_sizes, explained, prefix_mistake, state_mistake
-from .store import load, load_pretrained, save  # noqa: F401
-from .store import new_network, pretrained, register
+from .store import load, load_pretrained, new_network, pretrained, register, save  # noqa: F401
 
 # %% ../nbs/03_note_cnn.ipynb #616efb0a
 _all_ = ["TrainSettings", "class_tensor", "generate", "load", "load_pretrained", "save"]

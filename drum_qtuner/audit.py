@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPACE', 'CAUSES', 'measure', 'learn', 'audit_run', 'stuck_by_state', 'shapley', 'leads']
 
-# %% ../nbs/lib/audit.ipynb #259d12b7
+# %% ../nbs/lib/audit.ipynb #37928f8d
 import itertools
 import math
 from functools import cache
@@ -23,7 +23,7 @@ from .metrics import class_array
 from .note_cnn import all_logits, class_tensor, new_note_cnn
 from .preprocessing import load_clips
 
-# %% ../nbs/lib/audit.ipynb #306a6b7a
+# %% ../nbs/lib/audit.ipynb #004297af
 def measure(
     beats: list,  # of `Beat`, two bars each, seen as class sequences
 ) -> dict:  # "stuck": a share, 0..1; "bars": a number, 1..len(beats)
@@ -34,7 +34,7 @@ def measure(
         "bars": len(np.unique(second, axis=0)),
     }
 
-# %% ../nbs/lib/audit.ipynb #f8ad2180
+# %% ../nbs/lib/audit.ipynb #8a44cbc1
 def learn(
     classes: torch.Tensor,  # long (clips, steps)
     softmax_twice: bool,  # as in the authors' program; False: the usual loss
@@ -57,7 +57,7 @@ def learn(
             optimizer.step()
     return model.eval()
 
-# %% ../nbs/lib/audit.ipynb #f8a77b5c
+# %% ../nbs/lib/audit.ipynb #2dd82696
 SPACE = {name: [True, False] for name in ("softmax_twice", "few_clips", "late_steps", "cut_start")}
 
 
@@ -116,7 +116,7 @@ def audit_run(
         results |= _played(f"log_zero={log_zero} endless={endless}", network, seed)
     return results
 
-# %% ../nbs/lib/audit.ipynb #e866a40f
+# %% ../nbs/lib/audit.ipynb #30b1a1f0
 CAUSES = [
     "softmax twice",
     "1,000 clips only",
@@ -143,7 +143,7 @@ def stuck_by_state(
         values[state] = float(rows.loc[tuple(how), column])
     return values
 
-# %% ../nbs/lib/audit.ipynb #36bad7d9
+# %% ../nbs/lib/audit.ipynb #85eeb8bc
 def shapley(
     values: dict,  # {(is the first cause on, the second, ...): effect}, all combinations
 ) -> np.ndarray:  # float64 (causes,): they add up to the effect of all minus that of none
@@ -156,7 +156,7 @@ def shapley(
             shares[i] += (1 if state[i] else -1) * value / orders
     return shares
 
-# %% ../nbs/lib/audit.ipynb #3fc2dd1e
+# %% ../nbs/lib/audit.ipynb #47f938b9
 def leads(
     preferred: dict | None = None,  # {model: times preferred}; none: Figure 5 of the paper
     meetings: int = 10,  # of each pair

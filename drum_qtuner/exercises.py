@@ -10,10 +10,10 @@ from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
 
 _all_ = ["check"]
 
-# %% ../nbs/lib/exercises.ipynb #a6db5ec9
+# %% ../nbs/lib/exercises.ipynb #b23777c8
 import math
 
-# %% ../nbs/lib/exercises.ipynb #9bdd6a2c
+# %% ../nbs/lib/exercises.ipynb #59cc2845
 @exercise(
     "07.1",
     [([0.0, 0.0],), ([5.0, 0.0],), ([100.0] + [0.0] * 9,), ([2.0, 1.0, 0.0, -1.0],)],
@@ -26,7 +26,7 @@ def said_twice(logits):
         logits = [power / sum(powers) for power in powers]
     return logits
 
-# %% ../nbs/lib/exercises.ipynb #13aed18d
+# %% ../nbs/lib/exercises.ipynb #740539f1
 @exercise(
     "07.2",
     [(0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.4, 0.2)],
@@ -39,7 +39,7 @@ def two_shares(none, first, second, both):
     "What each of two causes adds, on average over both orders of turning them on."
     return [((first - none) + (both - second)) / 2, ((second - none) + (both - first)) / 2]
 
-# %% ../nbs/lib/exercises.ipynb #811e6c89
+# %% ../nbs/lib/exercises.ipynb #386176ee
 @exercise(
     "11.1",
     [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (-1.5, -0.5), (30.0, -30.0)],

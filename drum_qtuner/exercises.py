@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
            'softmax', 'check']
+__all__ = ['said_twice', 'two_shares', 'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
@@ -177,3 +178,41 @@ def softmax(logits, temperature=1.0):
     scaled = np.array(logits, float) / temperature
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
+# %% ../nbs/lib/exercises.ipynb #b23777c8
+import math
+
+# %% ../nbs/lib/exercises.ipynb #59cc2845
+@exercise(
+    "07.1",
+    [([0.0, 0.0],), ([5.0, 0.0],), ([100.0] + [0.0] * 9,), ([2.0, 1.0, 0.0, -1.0],)],
+    say=lambda logits: f"the logits {logits}",
+)
+def said_twice(logits):
+    "What softmax makes of what softmax has made of the logits."
+    for _ in range(2):
+        powers = [math.exp(x - max(logits)) for x in logits]
+        logits = [power / sum(powers) for power in powers]
+    return logits
+
+# %% ../nbs/lib/exercises.ipynb #740539f1
+@exercise(
+    "07.2",
+    [(0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.4, 0.2)],
+    say=lambda none, first, second, both: (
+        f"{none:.0%} of the beats stuck with neither cause, {first:.0%} with the first,"
+        f" {second:.0%} with the second, {both:.0%} with both"
+    ),
+)
+def two_shares(none, first, second, both):
+    "What each of two causes adds, on average over both orders of turning them on."
+    return [((first - none) + (both - second)) / 2, ((second - none) + (both - first)) / 2]
+
+# %% ../nbs/lib/exercises.ipynb #386176ee
+@exercise(
+    "11.1",
+    [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (-1.5, -0.5), (30.0, -30.0)],
+    say=lambda mine, theirs: f"the strengths {mine:g} and {theirs:g}",
+)
+def preferred(mine, theirs):
+    "The share of people who prefer the first of two contestants, by Bradley and Terry."
+    return 1 / (1 + math.exp(theirs - mine))

@@ -1,0 +1,42 @@
+"""What the audit says: the table adds up, tuned networks are stuck, ten first sounds, ten beats."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drum_qtuner.audit import SPACE, audit_run, leads, measure, shapley, stuck_by_state
+from drum_qtuner.decoding import generate
+from drum_qtuner.evaluation import PREFERRED, greedy_beats
+from drum_qtuner.rehearsal import simulate
+from drum_qtuner.store import load_pretrained
+from drum_qtuner.sweeps import sweep
+
+TABLE = Path(__file__).resolve().parent.parent / "nbs/audit.parquet"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shares_of_the_table_add_up(seed):
+    values = stuck_by_state(sweep(SPACE, range(3), TABLE, audit_run, version="1"), seed)
+    assert len(values) == 256
+    whole = values[(True,) * 8] - values[(False,) * 8]
+    assert shapley(values).sum() == pytest.approx(whole)
+
+
+def test_tuned_networks_are_stuck_and_play_ten_beats():
+    tuned = [load_pretrained(f"dqn-{epsilon}") for epsilon in (0.01, 0.05, 0.1, 0.3, 0.5)]
+    assert measure(sum(map(greedy_beats, tuned), []))["stuck"] > 0.9
+    for model in (load_pretrained("note_cnn"), tuned[2]):
+        for decode, low, high in (("sample", 901, 1000), ("argmax", 1, 10)):
+            beats = generate(model, 1000, decode)
+            assert low <= len({beat.classes().tobytes() for beat in beats}) <= high
+
+
+def test_the_headline_is_not_settled_and_chance_does_not_reach_the_paper():
+    assert leads().loc["ε = 0.1"].tolist() == pytest.approx([0.98, -0.34, 2.31], abs=0.02)
+    first = np.r_[0.0, -leads()["lead"]]  # strengths beside that of the Note-CNN
+    wins = 10 * (1 / (1 + np.exp(first[None] - first[:, None])) - 0.5 * np.eye(6)).sum(1)
+    assert wins == pytest.approx(list(PREFERRED.values()), abs=0.01)
+    rng = np.random.default_rng(0)
+    won = np.array([simulate(np.zeros(6), 5, 2, 50, rng).sum((0, 2)) for _ in range(5000)])
+    assert ((won - 25) ** 2 / 25).sum(1).max() < 62.32

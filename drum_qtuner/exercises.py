@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
-           'softmax', 'check']
-__all__ = ['said_twice', 'two_shares', 'preferred', 'check']
+           'softmax', 'said_twice', 'two_shares', 'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
@@ -178,6 +177,7 @@ def softmax(logits, temperature=1.0):
     scaled = np.array(logits, float) / temperature
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
+
 # %% ../nbs/lib/exercises.ipynb #b23777c8
 import math
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'LOOKS', 'claim_table', 'show_claims']
 
-# %% ../nbs/lib/claims.ipynb #18bf7b00
+# %% ../nbs/lib/claims.ipynb #8bd7cc25
 import pandas as pd
 
 VERDICTS = {True: "agrees", False: "disagrees", None: "not settled by these data"}
@@ -15,7 +15,7 @@ LOOKS = {
     "not settled by these data": "font-style: italic",
 }
 
-# %% ../nbs/lib/claims.ipynb #74faeb86
+# %% ../nbs/lib/claims.ipynb #3ba0a072
 def claim_table(
     claims,  # list of (the claim, its section, what was measured, True, False or None)
 ) -> pd.DataFrame:  # a row a claim, the verdict in words

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['step_rewards', 'greedy_beats', 'greedy_reward', 'exploring_rewards']
 
-# %% ../nbs/lib/earnings.ipynb #6e34bf13
+# %% ../nbs/lib/earnings.ipynb #b23994c1
 import numpy as np
 import torch
 
@@ -15,7 +15,7 @@ from .fit import one_thread
 from .metrics import class_array
 from .rewards import log_probability
 
-# %% ../nbs/lib/earnings.ipynb #498662d0
+# %% ../nbs/lib/earnings.ipynb #5d77cc9f
 def step_rewards(
     note_cnn,  # the model that rewards: its `scores` are logits
     beats: list,  # of `Beat`, all of one length
@@ -29,7 +29,7 @@ def step_rewards(
         ]
     return torch.stack(steps, 1).numpy()
 
-# %% ../nbs/lib/earnings.ipynb #873cb60b
+# %% ../nbs/lib/earnings.ipynb #3e60d956
 def greedy_beats(
     model,  # anything with `scores`
     steps: int = 32,  # whole bars of 16
@@ -54,7 +54,7 @@ def greedy_reward(
     "Mean reward of the greedy policy over all ten first steps: Figure 4 without exploration."
     return float(step_rewards(note_cnn, greedy_beats(model, steps)).mean(dtype=np.float64))
 
-# %% ../nbs/lib/earnings.ipynb #a9877fbe
+# %% ../nbs/lib/earnings.ipynb #c1b5a26d
 @torch.no_grad()
 def exploring_rewards(
     model,  # the model that plays

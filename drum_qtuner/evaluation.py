@@ -8,19 +8,18 @@ __all__ = ['TREES', 'settled', 'three_figures', 'exploring_rewards', 'greedy_bea
            'commonest_share', 'describe', 'distinct', 'favourite', 'longest_run', 'class_array', 'plot_beats',
            'rest_share', 'rolling_mean', 'sounds_used']
 
-# %% ../nbs/06_evaluation.ipynb #fccb8616
+# %% ../nbs/06_evaluation.ipynb #6f774f8d
 import numpy as np
 
 from .earnings import exploring_rewards, greedy_beats, greedy_reward, step_rewards
 from .figures import Played, View, figures
 from .intervals import Real
-from .seeds import seed_study
+from .metrics import class_array  # noqa: F401 (found here too)
+from .seeds import seed_study  # noqa: F401
 from .two_sample import accuracies, boosting, two_sample
 
-_all_ = ["exploring_rewards", "greedy_beats", "greedy_reward", "step_rewards", "seed_study"]
-
-# %% ../nbs/06_evaluation.ipynb #6d8f0ee2
-from drum_qtuner.paper import (
+# %% ../nbs/06_evaluation.ipynb #b0ef14b0
+from drum_qtuner.paper import (  # noqa: F401 (all of them are found here too)
     PLATEAUS,
     PREFERRED,
     plot_preferences,
@@ -29,10 +28,8 @@ from drum_qtuner.paper import (
     rolling_mean,
 )
 
-_all_ = ["PLATEAUS", "PREFERRED", "plot_preferences", "plot_rewards", "preference_test"]
-
-# %% ../nbs/06_evaluation.ipynb #cbd29bcf
-from drum_qtuner.repetition import (
+# %% ../nbs/06_evaluation.ipynb #019bfb2f
+from drum_qtuner.repetition import (  # noqa: F401
     class_counts,
     commonest_share,
     describe,
@@ -44,14 +41,14 @@ from drum_qtuner.repetition import (
     sounds_used,
 )
 
+# %% ../nbs/06_evaluation.ipynb #3ceb47db
+# These names are found in this module too.
+_all_ = ["exploring_rewards", "greedy_beats", "greedy_reward", "step_rewards", "seed_study"]
+_all_ = ["PLATEAUS", "PREFERRED", "plot_preferences", "plot_rewards", "preference_test"]
 _all_ = ["class_counts", "commonest_share", "describe", "distinct", "favourite", "longest_run"]
-
-# %% ../nbs/06_evaluation.ipynb #c53c3754
-from .metrics import class_array
-
 _all_ = ["class_array", "plot_beats", "rest_share", "rolling_mean", "sounds_used"]
 
-# %% ../nbs/06_evaluation.ipynb #ed1ac9c9
+# %% ../nbs/06_evaluation.ipynb #9c69b98e
 def settled(
     log,  # (n,) rewards, or means of `every` rewards
     every: int = 1,  # how many iterations each number is the mean of
@@ -66,7 +63,7 @@ def settled(
     outside = np.flatnonzero(np.abs(means - end) >= band)
     return int(window + every * (outside[-1] + 1 if len(outside) else 0))
 
-# %% ../nbs/06_evaluation.ipynb #8c386dbd
+# %% ../nbs/06_evaluation.ipynb #e486b060
 TREES = {"boosting": boosting}
 
 

@@ -10,7 +10,7 @@ from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
 
 _all_ = ["check"]
 
-# %% ../nbs/lib/exercises.ipynb #429c518b
+# %% ../nbs/lib/exercises.ipynb #589fe923
 @exercise(
     "06.1",
     [([5.0], 1), ([1.0, 2.0, 3.0, 6.0], 2), ([0.0, 3.0, 6.0, -9.0], 3), ([1.0, 2.0, 4.0], 3)],
@@ -21,7 +21,7 @@ def rolling_means(rewards, window):
     starts = range(len(rewards) - window + 1)
     return [sum(rewards[start : start + window]) / window for start in starts]
 
-# %% ../nbs/lib/exercises.ipynb #8f914c35
+# %% ../nbs/lib/exercises.ipynb #86a26a2f
 _FLAT, _SURE = [-2.3] * 10, [-0.1] + [-5.0] * 9
 
 
@@ -36,7 +36,7 @@ def expected_reward(log_p, best, epsilon):
     "Mean reward in a state: log_p has ten entries, `best` is the index of the greedy sound."
     return (1 - epsilon) * log_p[best] + epsilon * sum(log_p) / len(log_p)
 
-# %% ../nbs/lib/exercises.ipynb #80fa08fe
+# %% ../nbs/lib/exercises.ipynb #2714961b
 @exercise(
     "06.3",
     [([5, 5],), ([3, 1],), ([10, 20, 30],), ([47, 5, 30, 42, 19, 7],)],

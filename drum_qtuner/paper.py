@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['PLATEAUS', 'PREFERRED', 'rolling_mean', 'plot_rewards', 'preference_test', 'plot_preferences']
 
-# %% ../nbs/lib/paper.ipynb #d50393fa
+# %% ../nbs/lib/paper.ipynb #ddf1981d
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-# %% ../nbs/lib/paper.ipynb #eecb8366
+# %% ../nbs/lib/paper.ipynb #6f81937b
 def rolling_mean(
     rewards,  # (n,) one reward an iteration
     window: int = 1000,  # how many rewards each mean is taken over
@@ -25,7 +25,7 @@ def rolling_mean(
         )
     return pd.Series(rewards).rolling(window).mean().to_numpy()[window - 1 :]
 
-# %% ../nbs/lib/paper.ipynb #6f5dc4f9
+# %% ../nbs/lib/paper.ipynb #4daf5212
 PLATEAUS = {
     0.01: -0.8,
     0.05: -0.9,
@@ -62,7 +62,7 @@ def plot_rewards(
     )
     return ax
 
-# %% ../nbs/lib/paper.ipynb #60ba1cb2
+# %% ../nbs/lib/paper.ipynb #1d9fffbf
 PREFERRED = {
     "Note-CNN": 47,
     "ε = 0.01": 5,

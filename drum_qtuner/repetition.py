@@ -6,7 +6,7 @@
 __all__ = ['longest_run', 'class_counts', 'sounds_used', 'commonest_share', 'rest_share', 'distinct', 'favourite', 'describe',
            'plot_beats']
 
-# %% ../nbs/lib/repetition.ipynb #ff4e308a
+# %% ../nbs/lib/repetition.ipynb #f42d8296
 from itertools import groupby
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from .beat import KIT, REST, STEPS_PER_BAR
 
-# %% ../nbs/lib/repetition.ipynb #9dd55651
+# %% ../nbs/lib/repetition.ipynb #4b86b0d3
 def longest_run(
     beat,  # a `Beat`, seen as its class sequence
     over_rests: bool = True,  # rests are skipped: a silent beat has 0; False: a rest is a sound
@@ -25,7 +25,7 @@ def longest_run(
         classes = classes[classes != REST]
     return max((len(list(run)) for _, run in groupby(classes)), default=0)
 
-# %% ../nbs/lib/repetition.ipynb #db013db3
+# %% ../nbs/lib/repetition.ipynb #77c031bc
 def class_counts(
     beat,  # a `Beat`, seen as its class sequence
 ) -> np.ndarray:  # int64 (10,): steps of each class, rests last
@@ -39,7 +39,7 @@ def sounds_used(
     "How many different drums the beat uses; a rest is none."
     return int((class_counts(beat)[:REST] > 0).sum())
 
-# %% ../nbs/lib/repetition.ipynb #4c84df38
+# %% ../nbs/lib/repetition.ipynb #41201bff
 def commonest_share(
     beat,  # a `Beat`, seen as its class sequence
 ) -> float:  # 1/10..1
@@ -63,7 +63,7 @@ def distinct(
         raise ValueError("there are no beats to compare")
     return len({beat.classes()[-(last or beat.steps) :].tobytes() for beat in beats})
 
-# %% ../nbs/lib/repetition.ipynb #14108deb
+# %% ../nbs/lib/repetition.ipynb #3c35253a
 def favourite(
     beats: list,  # of `Beat`
 ) -> str:  # name of a drum, or "rest"
@@ -98,7 +98,7 @@ def describe(
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
-# %% ../nbs/lib/repetition.ipynb #8ae48174
+# %% ../nbs/lib/repetition.ipynb #937a262b
 def plot_beats(
     models: dict,  # {name: list of `Beat`}
     columns: int = 10,  # how many beats of each are drawn

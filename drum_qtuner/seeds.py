@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['seed_study']
 
-# %% ../nbs/lib/seeds.ipynb #34770425
+# %% ../nbs/lib/seeds.ipynb #b3abdb31
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -14,7 +14,7 @@ from .earnings import greedy_beats, greedy_reward
 from .fast_tuning import fast_tune
 from .repetition import describe
 
-# %% ../nbs/lib/seeds.ipynb #76e917c5
+# %% ../nbs/lib/seeds.ipynb #300d651f
 def _one_run(note_cnn, epsilon, seed, iterations):
     "A row of the seed study."
     q, rewards = fast_tune(note_cnn, epsilon=epsilon, iterations=iterations, seed=seed)

@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
            'softmax', 'said_twice', 'two_shares', 'preferred', 'check']
+__all__ = ['rolling_means', 'expected_reward', 'chi_square', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
@@ -216,3 +217,39 @@ def two_shares(none, first, second, both):
 def preferred(mine, theirs):
     "The share of people who prefer the first of two contestants, by Bradley and Terry."
     return 1 / (1 + math.exp(theirs - mine))
+# %% ../nbs/lib/exercises.ipynb #589fe923
+@exercise(
+    "06.1",
+    [([5.0], 1), ([1.0, 2.0, 3.0, 6.0], 2), ([0.0, 3.0, 6.0, -9.0], 3), ([1.0, 2.0, 4.0], 3)],
+    say=lambda rewards, window: f"the rewards {rewards} and a window of {window}",
+)
+def rolling_means(rewards, window):
+    "The mean of each `window` rewards in a row."
+    starts = range(len(rewards) - window + 1)
+    return [sum(rewards[start : start + window]) / window for start in starts]
+
+# %% ../nbs/lib/exercises.ipynb #86a26a2f
+_FLAT, _SURE = [-2.3] * 10, [-0.1] + [-5.0] * 9
+
+
+@exercise(
+    "06.2",
+    [(_FLAT, 0, 0.5), (_SURE, 0, 0.0), (_SURE, 0, 1.0), (_SURE, 0, 0.1), (_SURE, 3, 0.5)],
+    say=lambda log_p, best, epsilon: (
+        f"log p = {log_p} nats, the greedy sound number {best} and epsilon {epsilon}"
+    ),
+)
+def expected_reward(log_p, best, epsilon):
+    "Mean reward in a state: log_p has ten entries, `best` is the index of the greedy sound."
+    return (1 - epsilon) * log_p[best] + epsilon * sum(log_p) / len(log_p)
+
+# %% ../nbs/lib/exercises.ipynb #2714961b
+@exercise(
+    "06.3",
+    [([5, 5],), ([3, 1],), ([10, 20, 30],), ([47, 5, 30, 42, 19, 7],)],
+    say=lambda counts: f"models that were preferred {counts} times",
+)
+def chi_square(counts):
+    "How far counts are from being equal."
+    expected = sum(counts) / len(counts)
+    return sum((count - expected) ** 2 for count in counts) / expected

@@ -1,6 +1,7 @@
 """Evaluation: figures against arithmetic by hand, another library, or what must hold."""
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from drum_qtuner.beat import KIT, REST, Beat
+from drum_qtuner.claims import claim_table
 from drum_qtuner.decoding import generate
 from drum_qtuner.evaluation import (
     PLATEAUS,
@@ -32,11 +34,15 @@ from drum_qtuner.evaluation import (
     rest_share,
     rolling_mean,
     seed_study,
+    settled,
     sounds_used,
     step_rewards,
+    three_figures,
 )
+from drum_qtuner.intervals import real_clips
 from drum_qtuner.metrics import class_array
 from drum_qtuner.note_cnn import NoteCNN
+from drum_qtuner.preprocessing import load_clips
 from drum_qtuner.store import load_pretrained
 
 torch.set_num_threads(1)
@@ -349,3 +355,80 @@ def test_seed_study_is_the_same_on_one_core_and_two():
     )
     assert table["seed"].tolist() == [0, 1] and table["exploring"].nunique() == 2
     assert (table["greedy"] < 0).all() and table["distinct"].between(1, 10).all()
+
+
+# When a curve is flat
+
+
+def test_settled_says_when_a_curve_comes_to_stay():
+    assert settled(np.full(20_000, -1.0)) == 1000  # the smallest answer that there is
+    step = np.repeat([-8.0, -1.0], [3000, 20_000])  # 35 of 1,000 before it: mean -1.245
+    assert settled(step) == 3965
+    relapse = np.repeat([-8.0, -1.0, -3.0, -1.0], [3000, 10_000, 5000, 32_000])
+    assert settled(relapse) == 18_000 + 1000 - 124  # 124 of 1,000 two nats below: -1.248
+    assert settled(relapse.reshape(-1, 100).mean(1), every=100) == 18_900
+
+
+def test_settled_can_say_never():
+    falling = np.linspace(0, -20, 10_000)
+    assert settled(falling) > len(falling)
+    with pytest.raises(ValueError, match="every"):
+        settled(falling, every=2000)
+
+
+# Three figures
+
+
+def test_a_copyist_is_found_by_the_nearest_clip_alone():
+    real = real_clips(load_clips(split="all", verbose=False))
+    copies = real.train.select(np.arange(0, len(real.train), 40))
+    found = three_figures(copies, real, n=80)
+    assert found["nearest"] == (0, 0, 0)
+    assert found == three_figures(copies, real, n=80)
+    beside = three_figures(None, real, n=80)
+    assert beside["nearest"][0] > 0.1
+    assert found["told apart"][0] < beside["told apart"][2]
+    loop = three_figures([copies[0]] * 80, real, n=80)
+    assert loop["told apart"][0] > 0.9 and loop["covered"][0] < 0.1
+
+
+# The lesson's own comparisons
+
+
+def test_packaged_runs_by_the_reward_that_they_were_tuned_on():
+    "What the lesson says of Figure 4: alone all five earn the same, while exploring they do not."
+    from drum_qtuner.dqn_tuning import load_rewards
+
+    note_cnn = load_pretrained("note_cnn")
+    level = [load_rewards(f"dqn-{e}")[-100:].mean() for e in PLATEAUS]
+    alone = [greedy_reward(load_pretrained(f"dqn-{e}"), note_cnn, 320) for e in PLATEAUS]
+    assert (np.diff(level) < 0).all() and np.ptp(alone) < 0.05
+    late = {e: settled(load_rewards(f"dqn-{e}"), 100) for e in PLATEAUS}
+    assert [e for e, when in late.items() if when > 10_000] == [0.05]
+
+
+def test_seeds_in_the_table():
+    "Less reward while exploring for more of it, on the mean over seeds."
+    seeds = pd.read_csv(Path(__file__).parent.parent / "nbs" / "figure4_seeds.csv")
+    assert (seeds.groupby("epsilon")["exploring"].mean().diff()[1:] < 0).all()
+
+
+def test_claims_tell_true_false_and_open():
+    table = claim_table(
+        [("a", "1", "x", True), ("b", "2", "y", np.bool_(False)), ("c", "", "", None)]
+    )
+    assert table["verdict"].tolist() == ["agrees", "disagrees", "not settled by these data"]
+    with pytest.raises(ValueError, match="claim 0 needs four parts"):
+        claim_table(["words"])
+
+
+def test_reward_prefers_random_least_and_people_not_most():
+    note_cnn = load_pretrained("note_cnn")
+    clips = load_clips(split="test", verbose=False)
+    people = step_rewards(note_cnn, clips)
+    assert -1.09 < people[:, 7:].mean() < -0.96  # 1.025 is the loss on all test clips
+    loops = step_rewards(note_cnn, [Beat.from_classes([sound] * 64) for sound in range(10)])
+    assert (loops[:, 31:].mean(1) > people[:, 7:].mean()).sum() >= 9
+    chance = np.random.default_rng(0).integers(0, 10, (500, 32))
+    random = step_rewards(note_cnn, [Beat.from_classes(row) for row in chance])
+    assert random.mean() < people.mean() < greedy_reward(note_cnn, note_cnn)

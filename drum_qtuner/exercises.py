@@ -4,19 +4,19 @@
 
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
-           'softmax', 'said_twice', 'two_shares', 'preferred', 'check']
-__all__ = ['rolling_means', 'expected_reward', 'chi_square', 'check']
+           'softmax', 'rolling_means', 'expected_reward', 'chi_square', 'said_twice', 'two_shares', 'preferred',
+           'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
-from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
+import math
 
-_all_ = ["check"]
-
-# %% ../nbs/lib/exercises.ipynb #ac4b3aae
 import numpy as np
 
 from .beat import CLASS_OF_PITCH, KIT, REST, Beat
+from .checking import EXERCISES, check, exercise  # noqa: F401 (for the lessons)
 from .grooves import named_groove
+
+_all_ = ["check"]
 
 # %% ../nbs/lib/exercises.ipynb #0360b761
 @exercise(
@@ -110,8 +110,6 @@ def milliseconds_late(seconds, bpm):
 # %% ../nbs/lib/exercises.ipynb #05e0a79d
 def _say_strokes(strokes):
     "Strokes in words."
-    from drum_qtuner.beat import KIT
-
     return ", ".join(f"{KIT[drum].name} {how} on step {step}" for step, drum, how in strokes)
 
 
@@ -136,9 +134,6 @@ def lost(strokes):
     return [stroke for i, stroke in enumerate(strokes) if i not in kept.values()]
 
 # %% ../nbs/lib/exercises.ipynb #cf92949f
-import numpy as np
-
-
 def _bars(sequences, classes=10):
     "A case of the first exercise, in words."
     return f"the sequences {sequences} of {classes} classes"
@@ -179,44 +174,6 @@ def softmax(logits, temperature=1.0):
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
 
-# %% ../nbs/lib/exercises.ipynb #b23777c8
-import math
-
-# %% ../nbs/lib/exercises.ipynb #59cc2845
-@exercise(
-    "07.1",
-    [([0.0, 0.0],), ([5.0, 0.0],), ([100.0] + [0.0] * 9,), ([2.0, 1.0, 0.0, -1.0],)],
-    say=lambda logits: f"the logits {logits}",
-)
-def said_twice(logits):
-    "What softmax makes of what softmax has made of the logits."
-    for _ in range(2):
-        powers = [math.exp(x - max(logits)) for x in logits]
-        logits = [power / sum(powers) for power in powers]
-    return logits
-
-# %% ../nbs/lib/exercises.ipynb #740539f1
-@exercise(
-    "07.2",
-    [(0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.4, 0.2)],
-    say=lambda none, first, second, both: (
-        f"{none:.0%} of the beats stuck with neither cause, {first:.0%} with the first,"
-        f" {second:.0%} with the second, {both:.0%} with both"
-    ),
-)
-def two_shares(none, first, second, both):
-    "What each of two causes adds, on average over both orders of turning them on."
-    return [((first - none) + (both - second)) / 2, ((second - none) + (both - first)) / 2]
-
-# %% ../nbs/lib/exercises.ipynb #386176ee
-@exercise(
-    "11.1",
-    [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (-1.5, -0.5), (30.0, -30.0)],
-    say=lambda mine, theirs: f"the strengths {mine:g} and {theirs:g}",
-)
-def preferred(mine, theirs):
-    "The share of people who prefer the first of two contestants, by Bradley and Terry."
-    return 1 / (1 + math.exp(theirs - mine))
 # %% ../nbs/lib/exercises.ipynb #589fe923
 @exercise(
     "06.1",
@@ -253,3 +210,39 @@ def chi_square(counts):
     "How far counts are from being equal."
     expected = sum(counts) / len(counts)
     return sum((count - expected) ** 2 for count in counts) / expected
+
+# %% ../nbs/lib/exercises.ipynb #59cc2845
+@exercise(
+    "07.1",
+    [([0.0, 0.0],), ([5.0, 0.0],), ([100.0] + [0.0] * 9,), ([2.0, 1.0, 0.0, -1.0],)],
+    say=lambda logits: f"the logits {logits}",
+)
+def said_twice(logits):
+    "What softmax makes of what softmax has made of the logits."
+    for _ in range(2):
+        powers = [math.exp(x - max(logits)) for x in logits]
+        logits = [power / sum(powers) for power in powers]
+    return logits
+
+# %% ../nbs/lib/exercises.ipynb #740539f1
+@exercise(
+    "07.2",
+    [(0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.4, 0.2)],
+    say=lambda none, first, second, both: (
+        f"{none:.0%} of the beats stuck with neither cause, {first:.0%} with the first,"
+        f" {second:.0%} with the second, {both:.0%} with both"
+    ),
+)
+def two_shares(none, first, second, both):
+    "What each of two causes adds, on average over both orders of turning them on."
+    return [((first - none) + (both - second)) / 2, ((second - none) + (both - first)) / 2]
+
+# %% ../nbs/lib/exercises.ipynb #386176ee
+@exercise(
+    "11.1",
+    [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (-1.5, -0.5), (30.0, -30.0)],
+    say=lambda mine, theirs: f"the strengths {mine:g} and {theirs:g}",
+)
+def preferred(mine, theirs):
+    "The share of people who prefer the first of two contestants, by Bradley and Terry."
+    return 1 / (1 + math.exp(theirs - mine))

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from drum_qtuner.dqn_tuning import (
-    TuneSettings,
-    best_value,
-    check_length,
-    exploration,
-    greedy,
-    new_q_network,
-)
+from .dqn_tuning import best_value, exploration, greedy, new_q_network
 from .fit import flushed_denormals, one_thread
 from .kernels import swapped
 from .note_cnn import NoteCNN
 from .rewards import LOG_SMALLEST, LogProbability, Reward, chosen_reward, earned
+from drum_qtuner.tuning_settings import (
+    TuneSettings,
+    check_length,
+    check_note_cnn,
+    check_runs,
+    check_whole,
+)
 
 # %% ../nbs/lib/batched_tuning.ipynb #c0000007
 def stack(models, device="cpu") -> list:
@@ -131,11 +131,8 @@ class BatchedSettings:
     start: str = "note_cnn"
 
     def __post_init__(self):
-        if min(self.updates, self.n_envs) < 1 or self.replay < 0:
-            raise ValueError(
-                "updates and n_envs must be at least 1, and replay at least 0, not"
-                f" {self.updates}, {self.n_envs}, {self.replay}"
-            )
+        for name, low in (("updates", 1), ("n_envs", 1), ("replay", 0)):
+            check_whole(name, getattr(self, name), low)
 
     def replica(self, epsilon: float, seed: int) -> TuneSettings:
         "The settings of one replica, or a `ValueError`."
@@ -209,6 +206,7 @@ def _improve(net, target, optimizer, state, reward, gamma, value):
 # %% ../nbs/lib/batched_tuning.ipynb #c0000019
 def _replicas(note_cnn, epsilons, seeds, s):
     "The settings of every replica, and its network."
+    check_runs(epsilons, seeds)
     runs = [s.replica(epsilon, seed) for epsilon in epsilons for seed in seeds]
     if not runs:
         raise ValueError("give at least one epsilon and one seed")
@@ -230,6 +228,7 @@ def tune_many(
 ) -> tuple[list, np.ndarray]:  # networks, epsilon by epsilon; float32 (replicas, updates)
     "Deep Q-learning with many environments, a replay memory and many replicas; mean rewards."
     s = BatchedSettings(**settings)
+    check_note_cnn(note_cnn)
     reward = batched_reward(reward, note_cnn, device)
     runs, networks = _replicas(note_cnn, epsilons, seeds, s)
     net, target = stack(networks, device), stack(networks, device)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
-           'softmax', 'rolling_means', 'expected_reward', 'chi_square', 'said_twice', 'two_shares', 'preferred',
-           'check']
+           'softmax', 'bellman_by_hand', 'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means',
+           'expected_reward', 'chi_square', 'said_twice', 'two_shares', 'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 import math
@@ -173,6 +173,54 @@ def softmax(logits, temperature=1.0):
     scaled = np.array(logits, float) / temperature
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
+
+# %% ../nbs/lib/exercises.ipynb #0a523f66
+@exercise(
+    "05.1",
+    [
+        (-1.0, [3.0, 5.0, 4.0], 0.5, True),
+        (-1.0, [3.0, 5.0, 4.0], 0.5, False),
+        (-0.2, [-3.0, -1.5, -4.0], 0.9, False),
+        (-2.0, [-1.0, -6.0], 0.0, False),
+    ],
+    say=lambda reward, values, gamma, final: (
+        f"a reward of {reward:g}, values {values} after it, gamma {gamma:g},"
+        f" {'the last step of the beat' if final else 'in mid-beat'}"
+    ),
+)
+def bellman_by_hand(reward, values_after, gamma, final):
+    "What Q(s, a) should be."
+    return reward if final else reward + gamma * max(values_after)
+
+# %% ../nbs/lib/exercises.ipynb #43555257
+@exercise(
+    "05.2",
+    [(2.0, 4.0, 0.01, 0), (2.0, 4.0, 0.01, 1), (2.0, 4.0, 0.5, 2), (1.0, -1.0, 0.01, 100)],
+    say=lambda slow, fast, eta, times: (
+        f"a slow weight of {slow:g}, a fast one of {fast:g}, eta {eta:g} and {times} updates"
+    ),
+)
+def weight_after_soft_updates(slow, fast, eta, times):
+    "The slow weight after `times` soft updates."
+    return fast + (1 - eta) ** times * (slow - fast)
+
+# %% ../nbs/lib/exercises.ipynb #a7cfeabb
+@exercise(
+    "05.3",
+    [
+        ([0.7], [2], [[-1.0, -0.5, -3.0]], 0.1),
+        ([0.05], [2], [[-1.0, -0.5, -3.0]], 0.1),
+        ([0.3, 0.3], [0, 1], [[-1.0, -2.0], [-2.0, -1.0]], 0.3),
+        ([0.9, 0.2, 0.4], [9, 9, 9], [[-1.0, -0.5], [-0.1, -0.5], [-2.0, -3.0]], 0.25),
+    ],
+    say=lambda coins, actions, values, epsilon: (
+        f"epsilon {epsilon:g}, coins {coins}, random actions {actions} and values {values}"
+    ),
+)
+def epsilon_greedy_actions(coins, random_actions, values, epsilon):
+    "A list: the random action where the coin is below epsilon, else the best one."
+    steps = zip(coins, random_actions, values)
+    return [a if coin < epsilon else row.index(max(row)) for coin, a, row in steps]
 
 # %% ../nbs/lib/exercises.ipynb #589fe923
 @exercise(

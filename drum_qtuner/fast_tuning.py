@@ -13,23 +13,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from drum_qtuner.dqn_tuning import (
-    CHECKPOINT_EVERY,
-    QNetwork,
-    TuneSettings,
-    _resume,
-    _save,
-    begin,
-    best_value,
-    exploration,
-    first_step,
-    greedy,
-    shared_settings,
-)
+from .dqn_tuning import QNetwork, begin, best_value, exploration, first_step, greedy
 from .fit import flushed_denormals
 from .kernel_loop import Flat, Luck, compiled_loop, kernel_settings, new_memory
 from .kernels import copy_in, copy_out, flat_copy
 from .rewards import LogProbability, chosen_reward
+from .tuning_run import CHECKPOINT_EVERY, resume_run, save_run, shared_settings
+from .tuning_settings import TuneSettings, check_note_cnn, check_runs
 
 # %% ../nbs/lib/fast_tuning.ipynb #c0000007
 def _log_p_only(reward, note_cnn, log_zero) -> LogProbability:
@@ -89,7 +79,7 @@ def _pause(flat, q, target, optimizer, memory, rewards, done, checkpoint, shared
         state["step"].fill_(done)
     now, born = memory.place
     sequence = torch.from_numpy(memory.played[max(born, now - q.steps) : now].copy())[None]
-    _save(checkpoint, shared, q, target, optimizer, sequence, rewards, done)
+    save_run(checkpoint, shared, q, target, optimizer, sequence, rewards, done)
 
 # %% ../nbs/lib/fast_tuning.ipynb #c0000012
 def fast_tune(
@@ -105,11 +95,12 @@ def fast_tune(
 ) -> tuple[QNetwork, np.ndarray]:  # tuned; the reward of every iteration, float32 (iterations,)
     "The same as `tune` (section 4.3), much faster."
     s = TuneSettings(epsilon, iterations, seed, **settings)
+    check_note_cnn(note_cnn)
     reward = _log_p_only(reward, note_cnn, s.log_zero)
     q, target, optimizer = begin(note_cnn, s)
     _fresh_moments(q, optimizer)
     luck, shared = _luck(s, q.classes), shared_settings(s, reward, best_value, greedy)
-    sequence, rewards, done = _resume(checkpoint, shared, q, target, optimizer, luck.choices)
+    sequence, rewards, done = resume_run(checkpoint, shared, q, target, optimizer, luck.choices)
     flat, room = _flatten(q, target, optimizer), iterations - done + len(luck.beginnings) + 1
     memory = new_memory(sequence[0].numpy(), q.sizes, room, flat.means, done)
     numbers = kernel_settings(s, reward.log_zero, q.steps, CHECKPOINT_EVERY)
@@ -138,6 +129,7 @@ def fast_tune_many(
     "Many runs of `fast_tune`, side by side."
     from joblib import cpu_count
 
+    check_runs(epsilons, seeds)
     runs, stopped = [(epsilon, seed) for epsilon in epsilons for seed in seeds], threading.Event()
 
     def stop_with_the_rest(iteration, q):

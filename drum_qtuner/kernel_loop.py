@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .dqn_tuning import TuneSettings
 from drum_qtuner.kernels import (
     action_values,
     compiled,
@@ -26,6 +25,7 @@ from drum_qtuner.kernels import (
     zeros,
 )
 from .rewards import LOG_SMALLEST
+from .tuning_settings import TuneSettings
 
 # %% ../nbs/lib/kernel_loop.ipynb #c0000007
 @compiled

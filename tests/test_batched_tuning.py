@@ -86,12 +86,12 @@ def test_stacked_log_p_is_log_p(note_cnn, steps, log_zero):
     "wrong, message",
     [
         (dict(n_envs=0), "n_envs must be at least 1"),
-        (dict(replay=-1), "replay at least 0"),
+        (dict(replay=-1), "replay must be at least 0"),
         (dict(seeds=()), "at least one epsilon and one seed"),
         (dict(episode_steps=33), "sees only 32 steps"),
         (dict(start="zero"), "start must be"),
         (dict(reward=0.0), "0.0 is none"),
-        (dict(epsilons=(0.1, 3)), "epsilon and eta"),
+        (dict(epsilons=(0.1, 3)), "epsilon = 3: give a share"),
         (dict(updates=0), "at least 1"),
     ],
 )

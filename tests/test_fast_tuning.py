@@ -16,7 +16,7 @@ from helpers import HEARS_CTRL_C
 from drum_qtuner import dqn_tuning, fast_tuning, kernel_loop, kernels
 from drum_qtuner.dqn_tuning import QNetwork, new_q_network, tune
 from drum_qtuner.fast_tuning import fast_tune, fast_tune_many
-from drum_qtuner.fit import weights
+from drum_qtuner.fit import load_checkpoint, weights
 from drum_qtuner.note_cnn import new_note_cnn, states
 from drum_qtuner.rewards import LogProbability
 from drum_qtuner.store import load_pretrained
@@ -267,7 +267,7 @@ except KeyboardInterrupt: sys.exit(7)
     assert run.stdout.readline().strip() == "10000"
     run.send_signal(signal.SIGINT)
     assert run.wait(20) == 7
-    parts, facts = dqn_tuning.load_checkpoint(file, dict(iterations=10_000_000))
+    parts, facts = load_checkpoint(file, dict(iterations=10_000_000))
     assert facts["done"] >= 5_000 and (parts["run"]["rewards"][:5_000] < 0).float().mean() > 0.9
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
@@ -356,7 +356,7 @@ def test_networks_made_in_other_threads_do_not_change_the_weights(note_cnn):
 
 
 def test_an_error_in_one_run_stops_the_others(note_cnn):
-    with pytest.raises(ValueError, match="epsilon and eta"):
+    with pytest.raises(ValueError, match="epsilon = 2: give a share"):
         fast_tune_many(note_cnn, epsilons=(2, 0.1, 0.1), iterations=10_000_000)
 
 

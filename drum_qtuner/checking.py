@@ -78,7 +78,7 @@ def answer(
         except Exception as error:  # whatever a student's function does is reported
             return f"{number}: with {task.say(*case)} yours stops: {type(error).__name__}: {error}"
         if got is None:
-            return f"{number}: not done yet (with {task.say(*case)} it returns None)."
+            return f"{number}: not done yet (with {task.say(*case)}, it returns None)."
         if not _same(got, right):
             return (
                 f"{number}: not yet. With {task.say(*case)} yours says {_short(got)}, and the"

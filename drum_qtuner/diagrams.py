@@ -6,6 +6,8 @@
 __all__ = ['diagram']
 
 # %% ../nbs/lib/diagrams.ipynb #7182aa9b
+from typing import Any
+
 from matplotlib.figure import Figure
 
 # %% ../nbs/lib/diagrams.ipynb #87f3f778
@@ -30,8 +32,8 @@ def diagram(
     figure.canvas.draw()
     for begin, end, told, bend in arrows:
         patches = [drawn[name].get_bbox_patch() for name in (begin, end)]
-        way = dict(arrowstyle="-|>", color="0.35", patchA=patches[0], patchB=patches[1])
-        way |= dict(connectionstyle=f"arc3,rad={bend}", shrinkA=2, shrinkB=2, lw=1.4)
+        way: dict[str, Any] = dict(patchA=patches[0], patchB=patches[1], shrinkA=2, shrinkB=2)
+        way |= dict(arrowstyle="-|>", color="0.35", connectionstyle=f"arc3,rad={bend}", lw=1.4)
         (x0, y0, _), (x1, y1, _) = boxes[begin], boxes[end]
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=way)
         middle = (x0 + x1 + bend * (y1 - y0)) / 2, (y0 + y1 - bend * (x1 - x0)) / 2

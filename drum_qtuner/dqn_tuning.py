@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['QNetwork', 'new_q_network', 'best_value', 'bellman_target', 'soft_update', 'exploration', 'first_step', 'greedy',
            'choose', 'update', 'begin', 'iterate', 'tune', 'QIncrementalDecoder', 'CHECKPOINT_EVERY', 'load_rewards',
-           'shared_settings', 'TuneSettings', 'check_length']
+           'TuneSettings']
 
 # %% ../nbs/05_dqn_tuning.ipynb #8dd0d8092fe74a7c96281538738b07e2
 import copy
@@ -21,11 +21,10 @@ from .rewards import Reward, chosen_reward, earned
 from .store import new_network, register
 
 # %% ../nbs/05_dqn_tuning.ipynb #72eea5119410473aa328ad9291626812
-from .tuning_run import CHECKPOINT_EVERY, TuningRun, load_rewards, shared_settings
+from .tuning_run import CHECKPOINT_EVERY, TuningRun, load_rewards
 from .tuning_settings import TuneSettings, check_choice, check_length, check_note_cnn
 
-_all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "shared_settings"]
-_all_ += ["TuneSettings", "check_length"]
+_all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "TuneSettings"]
 
 # %% ../nbs/05_dqn_tuning.ipynb #504fb2a444614c0babb325280ed9130a
 @register
@@ -149,11 +148,13 @@ def update(
     return loss.item()
 
 # %% ../nbs/05_dqn_tuning.ipynb #35ffc1ce1c7b4df9ace1bc936b8b1dc2
-def begin(note_cnn, s: TuneSettings) -> tuple:
-    "What a tuning begins with: Q-network, target network, Adam."
+def begin(note_cnn, s: TuneSettings) -> TuningRun:
+    "What a tuning begins with: Q-network, target network, Adam, and its random decisions."
     q = new_q_network(note_cnn, s.seed, s.output_layer, s.start)
     check_length(s.episode_steps, q.steps)
-    return q, copy.deepcopy(q), torch.optim.Adam(q.parameters(), s.learning_rate, fused=True)
+    adam = torch.optim.Adam(q.parameters(), s.learning_rate, fused=True)
+    luck = exploration(s.iterations, s.epsilon, q.classes, s.seed)
+    return TuningRun(s, q, copy.deepcopy(q), adam, luck)
 
 
 def iterate(run: TuningRun, i: int, reward: Reward, value=best_value, policy=greedy):
@@ -186,11 +187,8 @@ def tune(
 ) -> tuple[QNetwork, np.ndarray]:  # tuned; the reward of every iteration, float32 (iterations,)
     "Deep Q-learning exactly as in section 4.3."
     s = TuneSettings(epsilon, iterations, seed, **settings)
-    nets, luck = begin(note_cnn, s), exploration(s.iterations, s.epsilon, note_cnn.classes, s.seed)
-    run, parts = (
-        TuningRun(s, *nets, luck),
-        (chosen_reward(reward, note_cnn, s.log_zero), value, policy),
-    )
+    run = begin(note_cnn, s)
+    parts = chosen_reward(reward, note_cnn, s.log_zero), value, policy
     with one_thread(), flushed_denormals():
         for i in run.iterations(parts, checkpoint, callback, CHECKPOINT_EVERY):
             iterate(run, i, *parts)

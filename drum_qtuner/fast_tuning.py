@@ -97,7 +97,8 @@ def fast_tune(
     s = TuneSettings(epsilon, iterations, seed, **settings)
     check_note_cnn(note_cnn)
     reward = _log_p_only(reward, note_cnn, s.log_zero)
-    q, target, optimizer = begin(note_cnn, s)
+    run = begin(note_cnn, s)
+    q, target, optimizer = run.q, run.target, run.optimizer
     _fresh_moments(q, optimizer)
     luck, shared = _luck(s, q.classes), shared_settings(s, reward, best_value, greedy)
     sequence, rewards, done = resume_run(checkpoint, shared, q, target, optimizer, luck.choices)

@@ -33,7 +33,7 @@ def check_number(
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         say = f"say {name}={value}" if _is_text_of_number(value) else f"give {name} a number"
         raise ValueError(f"{name} = {value!r} is a {type(value).__name__}, not a number: {say}")
-    if not low <= value <= high:
+    if not low <= float(value) <= high:
         raise ValueError(f"{name} = {value}: give {what or f'a number from {low:g} to {high:g}'}")
     return value.item() if isinstance(value, np.generic) else value
 

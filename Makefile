@@ -16,6 +16,8 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
+# Each module is compiled when it is first imported: most never are, and that is a third of the time.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: run check test lab bench docs readme notebooks students artefacts clean have-quarto
 .DELETE_ON_ERROR:
@@ -78,7 +80,7 @@ endif
 	@echo "$(CURDIR)" > $@
 
 .venv/installed: .venv/created $(SOURCES)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
+	$(INSTALL) -e .
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json
@@ -87,10 +89,10 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 .venv/installed-dev: .venv/created $(SOURCES)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(INSTALL) -e ".[dev]"
 	@touch $@ .venv/installed
 
 # The checks read the data set through TensorFlow Datasets too, and run a sweep on a small cluster.
 .venv/installed-test: .venv/created $(SOURCES)
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev,tfds,sweep]"
+	$(INSTALL) -e ".[dev,tfds,sweep]"
 	@touch $@ .venv/installed .venv/installed-dev

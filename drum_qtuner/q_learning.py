@@ -6,7 +6,7 @@
 __all__ = ['POINTS', 'earned', 'backward_induction', 'play_bar', 'q_update', 'epsilon_greedy', 'listener', 'next_state',
            'q_learning']
 
-# %% ../nbs/04_q_learning.ipynb #9e9828ac
+# %% ../nbs/04_q_learning.ipynb #15b567d2
 import itertools
 
 import numpy as np
@@ -18,9 +18,10 @@ from drum_qtuner.toy_kit import (
     check_settings,
     check_share,
     check_table,
+    check_whole,
 )
 
-# %% ../nbs/04_q_learning.ipynb #19bd8040
+# %% ../nbs/04_q_learning.ipynb #800daa22
 POINTS = np.array(
     [
         [2, 0, 3],  # at the beginning: bass, snare, rest
@@ -30,7 +31,7 @@ POINTS = np.array(
     ]
 )
 
-# %% ../nbs/04_q_learning.ipynb #41f4a73d
+# %% ../nbs/04_q_learning.ipynb #685b8eb9
 def earned(
     bar,  # four sounds: 0 bass, 1 snare, 2 rest
     points=POINTS,  # what is paid (4, 3)
@@ -40,7 +41,7 @@ def earned(
     before = [0, *(sound + 1 for sound in bar[:-1])]
     return [float(check_points(points)[pair]) for pair in zip(before, bar)]
 
-# %% ../nbs/04_q_learning.ipynb #4fb158d2
+# %% ../nbs/04_q_learning.ipynb #6beefad1
 def backward_induction(
     points=POINTS,  # what is paid (4, 3)
     gamma: float = 0.9,  # discount
@@ -49,12 +50,13 @@ def backward_induction(
     "Q by the Bellman equation, from the last step to the first."
     points = check_points(points)
     check_share("gamma", gamma)
+    check_whole("steps", steps, 10_000)
     q = np.zeros((steps + 1, 4, 3))
     for step in reversed(range(steps)):
         q[step] = points + gamma * q[step + 1, 1:].max(1)
     return q
 
-# %% ../nbs/04_q_learning.ipynb #d2e12529
+# %% ../nbs/04_q_learning.ipynb #da3bca5e
 def play_bar(
     table,  # values (5, 4, 3)
 ) -> list[int]:  # four sounds
@@ -65,13 +67,13 @@ def play_bar(
         before = bar[-1] + 1
     return bar
 
-# %% ../nbs/04_q_learning.ipynb #94f1b76c
+# %% ../nbs/04_q_learning.ipynb #96c78279
 def q_update(q, state, action, reward, after, gamma, alpha):
     "Q(s, a) <- Q(s, a) + alpha (r + gamma max Q(s', a') - Q(s, a))."
     target = reward + gamma * q[after].max()
     q[state][action] += alpha * (target - q[state][action])
 
-# %% ../nbs/04_q_learning.ipynb #4b8af659
+# %% ../nbs/04_q_learning.ipynb #0877e8b5
 def epsilon_greedy(
     values,  # Q of the three sounds in this state
     epsilon: float,  # probability of a random sound
@@ -82,7 +84,7 @@ def epsilon_greedy(
         return int(rng.integers(len(values)))
     return int(rng.choice(np.flatnonzero(values == np.max(values))))
 
-# %% ../nbs/04_q_learning.ipynb #e4cb10d5
+# %% ../nbs/04_q_learning.ipynb #4cd1bbf3
 def listener(before, sound):
     "What is paid for a sound after another (0: at the beginning)."
     return POINTS[before, sound]
@@ -93,7 +95,7 @@ def next_state(state, action, endless=False):
     step = state[0] + 1
     return (step % STEPS if endless else step, action + 1)
 
-# %% ../nbs/04_q_learning.ipynb #1463e98d
+# %% ../nbs/04_q_learning.ipynb #88e1a4fd
 def q_learning(
     pays=listener,  # says what a sound after another is paid
     iterations: int = 10_000,  # steps played, each with one update

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['SOUNDS', 'STEPS', 'STATES', 'STATE_NAMES', 'check_bar', 'in_words', 'as_beat', 'check_table', 'draw_tables',
-           'check_points', 'check_share', 'check_settings']
+           'check_points', 'check_share', 'check_whole', 'check_settings']
 
-# %% ../nbs/lib/toy_kit.ipynb #73114536
+# %% ../nbs/lib/toy_kit.ipynb #005bcee5
 from numbers import Real
 
 import numpy as np
 
 from .beat import REST, Beat
 
-# %% ../nbs/lib/toy_kit.ipynb #b6069f28
+# %% ../nbs/lib/toy_kit.ipynb #a04c881a
 SOUNDS = ["bass", "snare", "rest"]
 STEPS = 4  # quarters in a bar
 
@@ -22,14 +22,14 @@ def check_bar(
     bar,  # whole numbers 0..2, one for each of the four steps
 ) -> list[int]:
     "The bar as a list, or a `ValueError` that says what a bar is."
-    sounds = list(bar) if isinstance(bar, list | tuple | np.ndarray) else [None]
-    whole = all(isinstance(sound, int | np.integer) for sound in sounds)
-    if len(sounds) != STEPS or not whole or not all(0 <= sound <= 2 for sound in sounds):
+    sounds = list(bar) if isinstance(bar, list | tuple | np.ndarray) else []
+    known = [s for s in sounds if isinstance(s, int | np.integer) and 0 <= s <= 2]
+    if len(sounds) != STEPS or len(known) != STEPS:
         raise ValueError(
             "a toy bar is a list of four sounds, 0 for bass, 1 for snare and 2 for a rest, such as"
             " [0, 1, 0, 2]"
         )
-    return [int(sound) for sound in sounds]
+    return [int(sound) for sound in known]
 
 
 def in_words(
@@ -48,7 +48,7 @@ def as_beat(
     classes[::4] = [[0, 1, REST][sound] for sound in check_bar(bar)]
     return Beat.from_classes(classes)
 
-# %% ../nbs/lib/toy_kit.ipynb #480b5439
+# %% ../nbs/lib/toy_kit.ipynb #7d6d319e
 STATES = [(0, 0), *((step, before) for step in range(1, STEPS) for before in (1, 2, 3))]
 STATE_NAMES = ["step 1", *(f"step {t + 1}, after {SOUNDS[b - 1]}" for t, b in STATES[1:])]
 
@@ -93,7 +93,7 @@ def draw_tables(
                 axis.add_patch(box)
     return figure
 
-# %% ../nbs/lib/toy_kit.ipynb #ca5c4ae5
+# %% ../nbs/lib/toy_kit.ipynb #fe7045a0
 def check_points(points) -> np.ndarray:
     "What is paid, as an array, or a `ValueError` that says what is wrong."
     array = np.asarray(points)
@@ -114,6 +114,14 @@ def check_share(name: str, value, lowest: float = 0, highest: float = 1):
         raise ValueError(f"{name} must be a number from {lowest:g} to {highest:g}, not {said}")
 
 
+def check_whole(name: str, value, highest: int):
+    "A `ValueError` that names the setting, unless it is a whole number from 1."
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= highest:
+        said = value if isinstance(value, Real) else f"a {type(value).__name__}"
+        raise ValueError(f"{name} must be a whole number from 1 to {highest:,}, not {said}")
+
+
 def check_settings(pays, iterations, epsilon, gamma, alpha, endless):
     "A `ValueError` for the first setting of `q_learning` that makes no sense."
     if not callable(pays):
@@ -121,9 +129,7 @@ def check_settings(pays, iterations, epsilon, gamma, alpha, endless):
             "pays must be a function of the sound before and the sound played, such as `listener`,"
             f" not a {type(pays).__name__}"
         )
-    whole = isinstance(iterations, int | np.integer) and not isinstance(iterations, bool)
-    if not whole or not 1 <= iterations <= 200_000:
-        raise ValueError("iterations must be a whole number from 1 to 200,000: all tables are kept")
+    check_whole("iterations", iterations, 200_000)  # all tables are kept
     check_share("epsilon", epsilon)
     check_share("gamma", gamma)
     check_share("alpha", alpha, 1e-6)

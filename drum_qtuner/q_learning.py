@@ -6,7 +6,7 @@
 __all__ = ['POINTS', 'earned', 'backward_induction', 'play_bar', 'q_update', 'epsilon_greedy', 'listener', 'next_state',
            'q_learning']
 
-# %% ../nbs/04_q_learning.ipynb #15b567d2
+# %% ../nbs/04_q_learning.ipynb #c84896f4
 import itertools
 
 import numpy as np
@@ -21,7 +21,7 @@ from drum_qtuner.toy_kit import (
     check_whole,
 )
 
-# %% ../nbs/04_q_learning.ipynb #800daa22
+# %% ../nbs/04_q_learning.ipynb #9c839bd0
 POINTS = np.array(
     [
         [2, 0, 3],  # at the beginning: bass, snare, rest
@@ -31,24 +31,24 @@ POINTS = np.array(
     ]
 )
 
-# %% ../nbs/04_q_learning.ipynb #685b8eb9
+# %% ../nbs/04_q_learning.ipynb #e97639ac
 def earned(
     bar,  # four sounds: 0 bass, 1 snare, 2 rest
-    points=POINTS,  # what is paid (4, 3)
+    points=None,  # what is paid (4, 3); none: `POINTS`
 ) -> list[float]:
     "What each step of a bar is paid."
-    bar = check_bar(bar)
+    bar, points = check_bar(bar), check_points(POINTS if points is None else points)
     before = [0, *(sound + 1 for sound in bar[:-1])]
-    return [float(check_points(points)[pair]) for pair in zip(before, bar)]
+    return [float(points[pair]) for pair in zip(before, bar)]
 
-# %% ../nbs/04_q_learning.ipynb #6beefad1
+# %% ../nbs/04_q_learning.ipynb #d484f9e6
 def backward_induction(
-    points=POINTS,  # what is paid (4, 3)
+    points=None,  # what is paid (4, 3); none: `POINTS`
     gamma: float = 0.9,  # discount
     steps: int = STEPS,  # of an episode
 ) -> np.ndarray:  # the exact Q (steps + 1, 4, 3)
     "Q by the Bellman equation, from the last step to the first."
-    points = check_points(points)
+    points = check_points(POINTS if points is None else points)
     check_share("gamma", gamma)
     check_whole("steps", steps, 10_000)
     q = np.zeros((steps + 1, 4, 3))
@@ -56,7 +56,7 @@ def backward_induction(
         q[step] = points + gamma * q[step + 1, 1:].max(1)
     return q
 
-# %% ../nbs/04_q_learning.ipynb #da3bca5e
+# %% ../nbs/04_q_learning.ipynb #86a7fbdf
 def play_bar(
     table,  # values (5, 4, 3)
 ) -> list[int]:  # four sounds
@@ -67,13 +67,13 @@ def play_bar(
         before = bar[-1] + 1
     return bar
 
-# %% ../nbs/04_q_learning.ipynb #96c78279
+# %% ../nbs/04_q_learning.ipynb #62ce0233
 def q_update(q, state, action, reward, after, gamma, alpha):
     "Q(s, a) <- Q(s, a) + alpha (r + gamma max Q(s', a') - Q(s, a))."
     target = reward + gamma * q[after].max()
     q[state][action] += alpha * (target - q[state][action])
 
-# %% ../nbs/04_q_learning.ipynb #0877e8b5
+# %% ../nbs/04_q_learning.ipynb #51c2acb3
 def epsilon_greedy(
     values,  # Q of the three sounds in this state
     epsilon: float,  # probability of a random sound
@@ -84,7 +84,7 @@ def epsilon_greedy(
         return int(rng.integers(len(values)))
     return int(rng.choice(np.flatnonzero(values == np.max(values))))
 
-# %% ../nbs/04_q_learning.ipynb #4cd1bbf3
+# %% ../nbs/04_q_learning.ipynb #4577901e
 def listener(before, sound):
     "What is paid for a sound after another (0: at the beginning)."
     return POINTS[before, sound]
@@ -95,7 +95,7 @@ def next_state(state, action, endless=False):
     step = state[0] + 1
     return (step % STEPS if endless else step, action + 1)
 
-# %% ../nbs/04_q_learning.ipynb #88e1a4fd
+# %% ../nbs/04_q_learning.ipynb #22f1a501
 def q_learning(
     pays=listener,  # says what a sound after another is paid
     iterations: int = 10_000,  # steps played, each with one update

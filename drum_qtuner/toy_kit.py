@@ -6,14 +6,14 @@
 __all__ = ['SOUNDS', 'STEPS', 'STATES', 'STATE_NAMES', 'check_bar', 'in_words', 'as_beat', 'check_table', 'draw_tables',
            'check_points', 'check_share', 'check_whole', 'check_settings']
 
-# %% ../nbs/lib/toy_kit.ipynb #005bcee5
+# %% ../nbs/lib/toy_kit.ipynb #073c4a93
 from numbers import Real
 
 import numpy as np
 
 from .beat import REST, Beat
 
-# %% ../nbs/lib/toy_kit.ipynb #a04c881a
+# %% ../nbs/lib/toy_kit.ipynb #3592ddc5
 SOUNDS = ["bass", "snare", "rest"]
 STEPS = 4  # quarters in a bar
 
@@ -48,7 +48,7 @@ def as_beat(
     classes[::4] = [[0, 1, REST][sound] for sound in check_bar(bar)]
     return Beat.from_classes(classes)
 
-# %% ../nbs/lib/toy_kit.ipynb #7d6d319e
+# %% ../nbs/lib/toy_kit.ipynb #c20315ac
 STATES = [(0, 0), *((step, before) for step in range(1, STEPS) for before in (1, 2, 3))]
 STATE_NAMES = ["step 1", *(f"step {t + 1}, after {SOUNDS[b - 1]}" for t, b in STATES[1:])]
 
@@ -93,7 +93,7 @@ def draw_tables(
                 axis.add_patch(box)
     return figure
 
-# %% ../nbs/lib/toy_kit.ipynb #fe7045a0
+# %% ../nbs/lib/toy_kit.ipynb #f383e1af
 def check_points(points) -> np.ndarray:
     "What is paid, as an array, or a `ValueError` that says what is wrong."
     array = np.asarray(points)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
-           'softmax', 'bellman_by_hand', 'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means',
-           'expected_reward', 'chi_square', 'said_twice', 'two_shares', 'preferred', 'check']
+           'softmax', 'discounted_return', 'bellman_target', 'expected_points', 'bellman_by_hand',
+           'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means', 'expected_reward', 'chi_square',
+           'said_twice', 'two_shares', 'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 import math
@@ -173,6 +174,42 @@ def softmax(logits, temperature=1.0):
     scaled = np.array(logits, float) / temperature
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
+
+# %% ../nbs/lib/exercises.ipynb #9d063fb1
+@exercise(
+    "04.1",
+    [([4], 0.9), ([2, 1], 0), ([2, 1], 0.5), ([2, 1, 4, 3], 0.9)],
+    say=lambda rewards, gamma: f"a bar that earns {rewards}, and gamma {gamma}",
+)
+def discounted_return(rewards, gamma):
+    "Each reward counts gamma times as much as one that comes a step earlier."
+    return sum(reward * gamma**step for step, reward in enumerate(rewards))
+
+# %% ../nbs/lib/exercises.ipynb #b3557188
+@exercise(
+    "04.2",
+    [(4, [2, 0, 3], 0.9, True), (1, [4, 0, 1], 0.5, False), (-1, [-3, -5, -4], 0.9, False)],
+    say=lambda reward, after, gamma, last: (
+        f"{reward} points for {'the last' if last else 'this'} step, gamma {gamma}, and a table"
+        f" that says {after} for the step after it"
+    ),
+)
+def bellman_target(reward, values_after, gamma, last):
+    "What Q(s, a) should be: the reward, and the discounted value of the best action after it."
+    return reward if last else reward + gamma * max(values_after)
+
+# %% ../nbs/lib/exercises.ipynb #3587ad34
+@exercise(
+    "04.3",
+    [([2, 1, 4], [0, 0, 9], 0), ([2, 1, 4], [0, 0, 9], 1), ([2, 1, 6], [9, 0, 0], 0.3)],
+    say=lambda points, values, epsilon: (
+        f"sounds that are paid {points}, a table that says {values}, and epsilon {epsilon}"
+    ),
+)
+def expected_points(points, values, epsilon):
+    "The best by the table with probability 1 - epsilon, else each sound equally often."
+    best = points[list(values).index(max(values))]
+    return (1 - epsilon) * best + epsilon * sum(points) / len(points)
 
 # %% ../nbs/lib/exercises.ipynb #0a523f66
 @exercise(

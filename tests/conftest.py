@@ -1,5 +1,6 @@
 """What the tests share: the repository and copies of it."""
 
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -45,3 +46,19 @@ def copy_of_repo(repo):
 def workspace(copy_of_repo, tmp_path) -> Path:
     "A copy of the repository in which anything may be changed: no test touches the user's files."
     return copy_of_repo(tmp_path / "drum_qtuner")
+
+
+@pytest.fixture(scope="session")
+def fresh_process():
+    "A function that runs another one in a new process, in which the big libraries are loaded."
+    os.environ["TQDM_DISABLE"] = "1"
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["drum_qtuner.runs", "drum_qtuner.studio", "nbdev.test"])
+
+    def run(function, *arguments) -> int:
+        process = processes.Process(target=function, args=arguments)
+        process.start()
+        process.join()
+        return process.exitcode
+
+    return run

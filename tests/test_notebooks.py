@@ -1,7 +1,6 @@
 """Notebooks run from top to bottom, package and README follow from them, all fit to publish."""
 
 import json
-import multiprocessing
 import os
 import re
 import subprocess
@@ -50,22 +49,6 @@ def run_cells(notebook: Path, log: Path):
     with open(log, "w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
         passed, _ = test_nb(notebook, skip_flags=["notest"], basepath=notebook.parent)
     sys.exit(not passed)
-
-
-@pytest.fixture(scope="module")
-def fresh_process():
-    "A function that runs another one in a new process, in which the big libraries are loaded."
-    os.environ["TQDM_DISABLE"] = "1"
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["drum_qtuner.runs", "drum_qtuner.studio", __name__])
-
-    def run(function, *arguments) -> int:
-        process = processes.Process(target=function, args=arguments)
-        process.start()
-        process.join()
-        return process.exitcode
-
-    return run
 
 
 def test_a_failing_cell_fails_the_run(fresh_process, tmp_path):

@@ -156,7 +156,7 @@ def begin(note_cnn, s: TuneSettings) -> TuningRun:
     luck = exploration(s.iterations, s.epsilon, q.classes, s.seed)
     return TuningRun(s, q, copy.deepcopy(q), adam, luck)
 
-
+# %% ../nbs/05_dqn_tuning.ipynb #beg1n002
 def iterate(run: TuningRun, i: int, reward: Reward, value=best_value, policy=greedy):
     "Iteration i: act, collect, learn."
     s, q = run.settings, run.q

@@ -38,5 +38,5 @@ def diagram(
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=way)
         middle = (x0 + x1 + bend * (y1 - y0)) / 2, (y0 + y1 - bend * (x1 - x0)) / 2
         white = dict(facecolor="white", edgecolor="none", pad=1.5)
-        ax.text(*middle, told, ha="center", va="center", fontsize=9, bbox=white, zorder=2)
+        ax.text(*middle, told, ha="center", va="center", fontsize=9, bbox=white, zorder=4)
     return figure

@@ -63,7 +63,8 @@ def _html(thing, description):
         return _picture(thing, description)
     if hasattr(thing, "_repr_html_"):
         return thing._repr_html_()
-    return f'<pre style="white-space:pre-wrap">{escape(str(thing))}</pre>'
+    style = "white-space:pre-wrap;font-family:monospace"
+    return f'<pre style="{style}">{escape(str(thing))}</pre>'
 
 
 def sealed(

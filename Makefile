@@ -53,7 +53,7 @@ readme: .venv/installed-dev
 
 notebooks: .venv/installed-dev
 	$(BIN)/nbdev_export
-	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
+	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
 students: .venv/installed-dev

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from nbdev.test import test_nb
+from nbdev.test import test_nb as run_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
@@ -47,7 +47,7 @@ def raise_seeds(notebook: Path):
 def run_cells(notebook: Path, log: Path):
     "Run a notebook in this process; what it says goes to `log`, the exit status tells the end."
     with open(log, "w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
-        passed, _ = test_nb(notebook, skip_flags=["notest"], basepath=notebook.parent)
+        passed, _ = run_notebook(notebook, skip_flags=["notest"], basepath=notebook.parent)
     sys.exit(not passed)
 
 

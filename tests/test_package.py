@@ -21,10 +21,7 @@ IMPORTED_AS = {
     "tensorflow-datasets": "tensorflow_datasets",
     "ipython": "IPython",
 }
-USED_BY_OTHERS = {
-    "pyarrow",
-    "ipywidgets",
-}  # pandas reads and writes Parquet with the one, anywidget stands on the other
+USED_BY_OTHERS = {"pyarrow"}  # pandas reads and writes Parquet with it
 HEAVY = {
     "torch",
     "numba",

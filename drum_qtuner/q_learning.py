@@ -53,6 +53,7 @@ def backward_induction(
     check_whole("steps", steps, 10_000)
     q = np.zeros((steps + 1, 4, 3))
     for step in reversed(range(steps)):
+        # the sound played now is the sound before of the next state
         q[step] = points + gamma * q[step + 1, 1:].max(1)
     return q
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['QNetwork', 'new_q_network', 'best_value', 'bellman_target', 'soft_update', 'exploration', 'first_step', 'greedy',
            'choose', 'update', 'begin', 'iterate', 'tune', 'QIncrementalDecoder', 'CHECKPOINT_EVERY', 'load_rewards',
-           'TuneSettings']
+           'shared_settings', 'TuneSettings', 'check_length']
 
 # %% ../nbs/05_dqn_tuning.ipynb #8dd0d8092fe74a7c96281538738b07e2
 import copy
@@ -21,10 +21,16 @@ from .rewards import Reward, chosen_reward, earned
 from .store import new_network, register
 
 # %% ../nbs/05_dqn_tuning.ipynb #72eea5119410473aa328ad9291626812
-from .tuning_run import CHECKPOINT_EVERY, TuningRun, load_rewards
+from drum_qtuner.tuning_run import (
+    CHECKPOINT_EVERY,
+    TuningRun,
+    load_rewards,
+    shared_settings,  # noqa: F401 (found here too)
+)
 from .tuning_settings import TuneSettings, check_choice, check_length, check_note_cnn
 
-_all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "TuneSettings"]
+_all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "shared_settings"]
+_all_ = ["TuneSettings", "check_length"]
 
 # %% ../nbs/05_dqn_tuning.ipynb #504fb2a444614c0babb325280ed9130a
 @register

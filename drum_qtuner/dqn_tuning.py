@@ -21,14 +21,14 @@ from .rewards import Reward, chosen_reward, earned
 from .store import new_network, register
 
 # %% ../nbs/05_dqn_tuning.ipynb #72eea5119410473aa328ad9291626812
-from drum_qtuner.tuning_run import (
-    CHECKPOINT_EVERY,
-    TuningRun,
-    load_rewards,
-    shared_settings,  # noqa: F401 (found here too)
-)
+from .tuning_run import CHECKPOINT_EVERY, TuningRun, load_rewards
 from .tuning_settings import TuneSettings, check_choice, check_length, check_note_cnn
 
+# %% ../nbs/05_dqn_tuning.ipynb #5dq00002
+# These names are found in this module too.
+from .tuning_run import shared_settings  # noqa: F401
+
+# %% ../nbs/05_dqn_tuning.ipynb #5dq00003
 _all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "shared_settings"]
 _all_ = ["TuneSettings", "check_length"]
 

@@ -22,7 +22,7 @@ from .fit import fit
 # %% ../nbs/lib/clip_training.ipynb #95474cb4
 def _whole(value, smallest: int) -> bool:
     "Is this a whole number from `smallest` up?"
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= smallest
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= smallest
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import ParamSpec, TypeVar
 import torch
 
 # %% ../nbs/lib/mistakes.ipynb #a97adbfb
-_Arguments, _Result = ParamSpec("_Arguments"), TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 def explained(

@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .clip_training import TrainSettings, class_tensor, train_on_clips  # noqa: F401
+from .clip_training import TrainSettings, class_tensor, train_on_clips
 from .decoding import generate
 from .incremental import plays_step_by_step
 from .mistakes import checked_sizes, explained, prefix_mistake, state_mistake
-from .store import new_network, pretrained, register
+from .store import load_pretrained, new_network, pretrained, register
 
 # %% ../nbs/03_note_cnn.ipynb #616efb0a
-from .store import load, load_pretrained, save  # noqa: F401
+from .store import load, save  # noqa: F401
 
 _all_ = ["TrainSettings", "class_tensor", "generate", "load", "load_pretrained", "save"]
 

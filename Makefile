@@ -16,6 +16,9 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 SOURCES := settings.ini setup.py pyproject.toml constraints.txt
+# The state of widgets, which no page needs, is left out of a notebook's metadata.
+KERNEL_ONLY := --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
+	--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec'}"
 # Each module is compiled when it is first imported: most never are, and that is a third of the time.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
 
@@ -53,7 +56,8 @@ readme: .venv/installed-dev
 
 notebooks: .venv/installed-dev
 	$(BIN)/nbdev_export
-	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False nbs/*.ipynb nbs/lib/*.ipynb
+	TQDM_DISABLE=1 $(BIN)/python -m nbconvert --to notebook --execute --inplace nbs/*.ipynb nbs/lib/*.ipynb
+	$(BIN)/python -m nbconvert --to notebook --inplace $(KERNEL_ONLY) nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
 students: .venv/installed-dev

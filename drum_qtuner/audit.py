@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 
 from .decoding import generate
-from .evaluation import PREFERRED, greedy_beats
+from .earnings import greedy_beats
 from .fast_tuning import fast_tune
 from .fit import one_thread
 from .metrics import class_array
 from .note_cnn import all_logits, class_tensor, new_note_cnn
+from .paper import PREFERRED
 from .preprocessing import load_clips
 
 # %% ../nbs/lib/audit.ipynb #004297af
@@ -66,7 +67,7 @@ def _clips(split, grid):
     "Clips as classes, read once a process."
     return class_tensor(load_clips(split="all", grid=grid, verbose=False).split(split))
 
-
+# %% ../nbs/lib/audit.ipynb #5844fec3
 def _said(note_cnn, seed):
     "How sure a Note-CNN is, and how varied."
     heard = _clips("validation", "paper")[:500]
@@ -78,7 +79,7 @@ def _said(note_cnn, seed):
         "distinct": len({beat.classes().tobytes() for beat in generate(note_cnn, 1000, seed=seed)}),
     }
 
-
+# %% ../nbs/lib/audit.ipynb #16627055
 def _played(name, network, seed):
     "How a network plays, greedily and sampled."
     beats = {"greedy": greedy_beats(network), "sampled": generate(network, 200, seed=seed)}
@@ -88,7 +89,7 @@ def _played(name, network, seed):
         for figure, value in measure(played).items()
     }
 
-
+# %% ../nbs/lib/audit.ipynb #76618a3a
 def audit_run(
     seed: int,  # of everything
     softmax_twice: bool,  # the authors' loss

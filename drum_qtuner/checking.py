@@ -54,13 +54,13 @@ def _same(mine, right) -> bool:
         return False
     return type(mine) is type(right) and bool(np.all(mine == right))
 
-
+# %% ../nbs/lib/checking.ipynb #f0bfeeb6
 def _short(value) -> str:
     "A value in at most two lines."
     text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
     return text if len(text) <= 150 else text[:147] + "..."
 
-
+# %% ../nbs/lib/checking.ipynb #486b0d56
 def answer(
     number: str,  # of the exercise: "05.2"
     mine: Any,  # the student's function

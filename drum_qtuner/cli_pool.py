@@ -84,7 +84,7 @@ def tell_results(
     against: str | None = None,  # as for `results`
 ):
     "Say what a class prefers, whether its listeners agree, and how consistent each of them is."
-    from drum_qtuner.evaluation import preference_test
+    from drum_qtuner.paper import preference_test
     from drum_qtuner.reliability import consistency
 
     _show(table, preferred="{:g}".format, share="{:.0%}".format)

@@ -184,7 +184,7 @@ def _heard(played, t, kept, codec, silence, bpm):
     so_far = np.where(np.arange(len(silence)) <= t, played, silence)
     return [codec.encode(kept.with_strokes(codec.decode(row, bpm)))[t] for row in so_far]
 
-
+# %% ../nbs/lib/decoding.ipynb #b3ccaa0c
 def _play(scores_of, kept, codec, choose, bpm):
     "What is played, whole numbers (n, steps)."
     played, (n, steps) = kept.tokens.copy(), kept.tokens.shape
@@ -206,7 +206,7 @@ def _tempo(bpm, start):
         return bpm
     return start.bpm if isinstance(start, Beat) else 120.0
 
-
+# %% ../nbs/lib/decoding.ipynb #f4c486bf
 def _check(model, n, decode, temperature, steps, bpm, seed):
     "Are these fit for `generate`?"
     if not callable(getattr(model, "scores", None)):

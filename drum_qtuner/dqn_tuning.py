@@ -83,7 +83,7 @@ def best_value(
     return values.max(-1).values
 
 
-@torch.no_grad()
+@torch.no_grad()  # the target is an aim: no gradient goes through it
 def bellman_target(
     reward: torch.Tensor,  # float (batch,)
     next_sequence: torch.Tensor,  # long (batch, t + 1): the states that follow

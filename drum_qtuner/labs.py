@@ -85,7 +85,7 @@ def paid(
         sums += reward.scores(played[:, :t]).gather(1, played[:, t : t + 1]).mean().item()
     return sums / (played.shape[1] - 1)
 
-
+# %% ../nbs/lib/labs.ipynb #35f9f302
 class Tuned:
     "A Note-CNN before, and a Q-network after a tuning: shows itself, with players."
 
@@ -116,7 +116,7 @@ class Tuned:
             f"{player(both)._repr_html_()}<table>{head}{rows}</table>"
         )
 
-
+# %% ../nbs/lib/labs.ipynb #a6a48bcd
 def tuning_lab(
     epsilon: float = 0.1,  # what the controls say at first
     gamma: float = 0.5,

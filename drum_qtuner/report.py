@@ -42,7 +42,7 @@ def make_beats(
 ) -> dict:  # {name: ten `Beat`s}
     "The beats of a run: samples of every network, and all that greedy Q-networks can play."
     from drum_qtuner.decoding import generate
-    from drum_qtuner.evaluation import greedy_beats
+    from drum_qtuner.earnings import greedy_beats
 
     beats = {}
     for name, model in models.items():
@@ -61,7 +61,7 @@ def make_figures(
     "The figures of a run."
     from matplotlib.figure import Figure
 
-    from drum_qtuner.evaluation import plot_preferences, plot_rewards
+    from drum_qtuner.paper import plot_preferences, plot_rewards
 
     figures = {
         name: Figure((8, 3.6), dpi=150, layout="constrained")
@@ -98,7 +98,8 @@ def make_table(
     test,  # `Clips` for comparison
 ) -> list:  # rows of text, under `TABLE_HEAD`
     "The numbers of a run."
-    from drum_qtuner.evaluation import describe, step_rewards
+    from drum_qtuner.earnings import step_rewards
+    from drum_qtuner.repetition import describe
 
     played = {**beats, "test clips": [test[i] for i in range(min(500, len(test)))]}
     learning = {f"dqn-{epsilon}": f"{log[-1000:].mean():.2f}" for epsilon, log in rewards.items()}

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .evaluation import describe, greedy_beats, greedy_reward
+from .earnings import greedy_beats, greedy_reward
 from .fast_tuning import fast_tune
 from .files import write_file
 from .fit import weights
 from .note_cnn import train
 from .preprocessing import load_clips
+from .repetition import describe
 from .store import load_pretrained
 
 # %% ../nbs/lib/sweeps.ipynb #0c87c8ed

@@ -65,7 +65,7 @@ def check_table(
         )
     return array
 
-
+# %% ../nbs/lib/toy_kit.ipynb #53970e4c
 def draw_tables(
     tables,  # title -> values (5, 4, 3)
 ):  # a matplotlib figure
@@ -105,7 +105,7 @@ def check_points(points) -> np.ndarray:
         )
     return array.astype(float)
 
-
+# %% ../nbs/lib/toy_kit.ipynb #c093006b
 def check_share(name: str, value, lowest: float = 0, highest: float = 1):
     "A `ValueError` that names the setting, unless it lies in its range."
     number = isinstance(value, Real) and not isinstance(value, bool)
@@ -121,7 +121,7 @@ def check_whole(name: str, value, highest: int):
         said = value if isinstance(value, Real) else f"a {type(value).__name__}"
         raise ValueError(f"{name} must be a whole number from 1 to {highest:,}, not {said}")
 
-
+# %% ../nbs/lib/toy_kit.ipynb #7dc0a8e9
 def check_settings(pays, iterations, epsilon, gamma, alpha, endless):
     "A `ValueError` for the first setting of `q_learning` that makes no sense."
     if not callable(pays):

@@ -97,6 +97,28 @@ def open_page(chromium):
     assert not wrong, "\n".join(wrong)
 
 
+BASE64 = """array => { // of any typed array
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 8192)
+        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+    return btoa(text);
+}"""
+
+
+def compute(page, code, argument=None) -> bytes:
+    "The bytes of the typed array that is `code`; in it `x` is the argument and `D` drumQtuner."
+    return base64.b64decode(
+        page.evaluate(
+            f"async x => {{ const D = drumQtuner; return ({BASE64})(await ({code})); }}", argument
+        )
+    )
+
+
+def samples(page, code, argument=None) -> np.ndarray:
+    return np.frombuffer(compute(page, code, argument), np.float32)
+
+
 TAP = """async () => { // keep what the page's master node puts out, and when
   const context = drumQtuner.audio(), type = "text/javascript";
   const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
@@ -119,15 +141,13 @@ def start_recording(page):
 
 def recorded(page):
     "(samples a second, samples since the audio clock's zero), from `start_recording` on."
-    rate, samples = page.evaluate("""() => {
+    rate, samples = page.evaluate(
+        """() => {
       const rate = drumQtuner.context.sampleRate, last = heard.at(-1);
       const samples = new Float32Array(Math.round(last[0] * rate) + last[1].length);
       for (const [time, part] of heard) samples.set(part, Math.round(time * rate));
-      const bytes = new Uint8Array(samples.buffer);
-      let text = "";
-      for (let i = 0; i < bytes.length; i += 30000)
-        text += String.fromCharCode(...bytes.subarray(i, i + 30000));
-      return [rate, btoa(text)]; }""")
+      return [rate, to64(samples)]; }""".replace("to64", f"({BASE64})")
+    )
     return rate, np.frombuffer(base64.b64decode(samples), np.float32)
 
 

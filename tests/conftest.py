@@ -12,6 +12,16 @@ if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders
     os.environ["DRUM_QTUNER_GROOVE"] = str(Path(os.environ["DRUM_QTUNER_GROOVE"]).resolve())
 
 
+LIBRARIES = [  # that most notebooks need, and that take seconds to load
+    "drum_qtuner.runs",
+    "drum_qtuner.studio",
+    "matplotlib.pyplot",
+    "nbdev.test",
+    "scipy.stats",
+    "torch._dynamo",
+]
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     "The root of the repository."
@@ -53,7 +63,7 @@ def fresh_process():
     "A function that runs another one in a new process, in which the big libraries are loaded."
     os.environ["TQDM_DISABLE"] = "1"
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["drum_qtuner.runs", "drum_qtuner.studio", "nbdev.test"])
+    processes.set_forkserver_preload(LIBRARIES)
 
     def run(function, *arguments) -> int:
         process = processes.Process(target=function, args=arguments)

@@ -1,26 +1,18 @@
 """The page's sounds are Python's: strokes, beats, WAV and MIDI, computed in a browser."""
 
-import base64
 import io
 import json
 
 import numpy as np
 import pytest
 import soundfile
+from browser import compute, samples
 
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.kit import RATE, strike
 from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.sound import beat_data, kit_json, render
 from drum_qtuner.web import asset, page, script
-
-BASE64 = """array => { // of any typed array
-    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    let text = "";
-    for (let i = 0; i < bytes.length; i += 8192)
-        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-    return btoa(text);
-}"""
 
 
 def random_beat(bars, bpm, seed) -> Beat:
@@ -48,19 +40,6 @@ BEATS = {
 def sounds(open_page):
     "A page with what every page has that sounds, and nothing else."
     return open_page(page("Sound", f"<script>{script()}</script>"))
-
-
-def compute(page, code, argument=None) -> bytes:
-    "The bytes of the typed array that is `code`; in it `x` is the argument and `D` drumQtuner."
-    return base64.b64decode(
-        page.evaluate(
-            f"async x => {{ const D = drumQtuner; return ({BASE64})(await ({code})); }}", argument
-        )
-    )
-
-
-def samples(page, code, argument=None) -> np.ndarray:
-    return np.frombuffer(compute(page, code, argument), np.float32)
 
 
 def test_every_stroke_is_the_same(sounds):

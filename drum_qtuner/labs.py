@@ -58,7 +58,7 @@ class Lab:
 
     def run(self):
         "What the button does."
-        self.button.disabled, self.told.value = True, "tuning ..."
+        self.button.disabled, self.told.value = True, "working ..."
         try:
             self.calculate()
             self.show()

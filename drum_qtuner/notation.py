@@ -6,6 +6,7 @@
 __all__ = ['HEADS', 'GHOST', 'Score', 'score']
 
 # %% ../nbs/lib/notation.ipynb #ee2cb932
+import base64
 import re
 from pathlib import Path
 
@@ -101,7 +102,7 @@ _ENGRAVING = dict(
 
 
 def _engrave(xml, bpm):
-    "MusicXML as SVG, in the colour of the text around it."
+    "MusicXML as SVG."
     import verovio
 
     engraver = verovio.toolkit()
@@ -109,8 +110,7 @@ def _engrave(xml, bpm):
     xml = xml.replace("<direction>", '<direction placement="above">')
     words = f"<words>{bpm:g} bpm</words>"  # the note symbol of a tempo needs a font of its own
     engraver.loadData(re.sub("<metronome.*?</metronome>", words, xml, flags=re.S))
-    svg = engraver.renderToSVG(1).replace("Times, serif", "sans-serif")
-    return svg.replace('color="black"', 'color="currentColor" fill="currentColor"')
+    return engraver.renderToSVG(1).replace("Times, serif", "sans-serif")
 
 # %% ../nbs/lib/notation.ipynb #f51378c2
 class Score:
@@ -133,8 +133,10 @@ class Score:
     def _repr_html_(self) -> str:
         svg = _engrave(self.xml, self.bpm)
         width = 1.5 * float(re.findall(r'viewBox="0 0 (\d+)', svg)[0])
-        return (
-            f'<div style="max-width:{width:.0f}px" role="img" aria-label="Drum chart">{svg}</div>'
+        return (  # black on white paper, whatever the page's colours
+            '<img alt="Drum chart" src="data:image/svg+xml;base64,'
+            f'{base64.b64encode(svg.encode()).decode()}"'
+            f' style="width:100%;max-width:{width:.0f}px;background:white">'
         )
 
 

@@ -4,7 +4,6 @@
 {
   const {BAR, QUARTER, icon} = D;
   const SLOWEST = 20, FASTEST = 300; // beats per minute that the controls offer
-  const SVG = "http://www.w3.org/2000/svg";
 
   D.place = position =>
     20 * position + 4 * Math.floor(position / QUARTER) + 6 * Math.floor(position / BAR);
@@ -68,19 +67,17 @@
     };
   };
 
-  const addHead = figure => { // the line that moves over the grid, and its box that follows
-    const box = figure.querySelector(".dq-scroll"), grid = box.querySelector("svg");
-    const [left, , width, height] = grid.getAttribute("viewBox").split(" ").map(Number);
-    const head = document.createElementNS(SVG, "line");
-    head.setAttribute("class", "dq-head");
-    head.setAttribute("y2", height);
-    grid.append(head);
+  const addHead = (figure, {steps}) => { // the line that moves over the grid, and its box that follows
+    const box = figure.querySelector(".dq-scroll"), grid = box.querySelector("img, svg");
+    const head = D.element("div", {className: "dq-head"});
+    const left = -9, width = D.place(steps) + 9; // as Python draws the grid
+    grid.parentNode.style.position = "relative";
+    grid.after(head);
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     return position => {
-      const x = D.place(smooth ? position : Math.floor(position));
-      head.setAttribute("x1", x);
-      head.setAttribute("x2", x);
-      const {scrollWidth, clientWidth, scrollLeft} = box, seen = (x - left) / width * scrollWidth;
+      const x = (D.place(smooth ? position : Math.floor(position)) - left) / width;
+      head.style.left = `${100 * x}%`;
+      const {scrollWidth, clientWidth, scrollLeft} = box, seen = x * scrollWidth;
       const outside = seen < scrollLeft || seen > scrollLeft + .9 * clientWidth;
       if (scrollWidth > clientWidth && outside) box.scrollLeft = seen - .1 * clientWidth;
     };
@@ -149,7 +146,7 @@
     const title = figure.querySelector("figcaption").firstElementChild.textContent;
     const beat = {...D.readData(figure), title};
     addControls(figure, title);
-    const move = addHead(figure), flash = addNames(figure, beat);
+    const move = addHead(figure, beat), flash = addNames(figure, beat);
     const transport = new D.Transport({
       beat,
       onframe: position => figure.isConnected ? move(position) : transport.stop(),

@@ -41,6 +41,9 @@ setup(
         extra: settings[f"{extra}_requirements"].split()
         for extra in ("tfds", "sweep", "soundfont", "dev")
     },
-    entry_points={"console_scripts": settings["console_scripts"].split()},
+    entry_points={
+        "console_scripts": settings["console_scripts"].split(),
+        "nbdev": [f"{settings['lib_name']}={settings['lib_name']}._modidx:d"],  # links in the docs
+    },
     zip_safe=False,
 )

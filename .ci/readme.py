@@ -2,7 +2,8 @@
 
     python .ci/readme.py nbs/index.ipynb > README.md
 
-Cells marked `#| hide` are left out, and relative links are made to start at the repository's root.
+Cells marked `#| hide` or tagged `site` are left out, and relative links are made to start at the
+repository's root.
 """
 
 import posixpath
@@ -28,7 +29,12 @@ def render(path: Path) -> str:
     "The notebook at `path` as Markdown."
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata["language_info"] = {"name": "python"}  # nbdev_clean drops it
-    notebook.cells = [cell for cell in notebook.cells if not re.match(r"#\|\s*hide\b", cell.source)]
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if not re.match(r"#\|\s*hide\b", cell.source)
+        and "site" not in cell.metadata.get("tags", [])
+    ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = from_root(cell.source, path.parent.name)

@@ -181,7 +181,7 @@ def test_continue_keeps_the_primer_and_is_the_greedy_beat(studio, name):
     page = studio(beat, model=name)
     page.get_by_label("steps kept").fill("6")
     page.get_by_label("decoding rule").select_option("argmax")
-    press(page, "Continue")
+    press(page, "Let the network go on")
     expected = generate(load_pretrained(name), 1, decode="argmax", primer=beat.classes()[:6])[0]
     assert beat_of(page) == expected
 
@@ -195,7 +195,7 @@ def test_new_continue_vary_and_their_seed(studio):
         press(page, name)
         return beat_of(page)
 
-    for name in ("Continue", "Vary"):
+    for name in ("Let the network go on", "Vary"):
         one = played(name, 1)
         assert np.array_equal(one.classes()[:8], start.classes()[:8]) and one != start
         press(page, "undo")
@@ -324,7 +324,7 @@ def test_long_short_and_hostile_beats(studio):
     cell(page, 255, 0).click()
     assert page.locator("[role=grid]").count() == 16
     page = studio(Beat.from_classes([REST] * 16, 20))
-    press(page, "Continue")
+    press(page, "Let the network go on")
     assert beat_of(page).steps == 16 and beat_of(page).bpm == 20
 
 
@@ -366,7 +366,7 @@ def test_what_was_played_by_hand_comes_out_as_it_was(studio):
     page = studio(human())
     start = beat_of(page)
     assert start == human()
-    press(page, "Continue")
+    press(page, "Let the network go on")
     after = beat_of(page)
     assert np.array_equal(after.velocity[:8], start.velocity[:8])
     assert np.array_equal(after.offset[:8], start.offset[:8])
@@ -456,10 +456,10 @@ def test_an_error_stays_until_the_model_plays_again(studio):
             throw new Error("lost my sticks");
         };
     }""")
-    press(page, "Continue")
+    press(page, "Let the network go on")
     beat_of(page)
     assert page.get_by_role("alert").inner_text() == "lost my sticks"
-    press(page, "Continue")
+    press(page, "Let the network go on")
     beat_of(page)
     assert not page.get_by_role("alert").is_visible()
 
@@ -551,7 +551,7 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     ) == [[step, 1] for step in range(0, 16, 2)]
 
     page.get_by_label("seed").fill("7")
-    press(page, "Continue")  # the kernel plays
+    press(page, "Let the network go on")  # the kernel plays
     page.wait_for_selector(".dqs-studio:not([aria-busy])")
     page.wait_for_function("() => document.querySelector('[aria-label=seed]').value === '8'")
     played = generate(new_note_cnn(seed=0), 1, primer=[1, 9] * 4, steps=16, seed=7)[0]

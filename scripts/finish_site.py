@@ -1,0 +1,58 @@
+"""Finish the pages that quarto has made: nothing comes from elsewhere, tables scroll by keyboard.
+
+    python scripts/finish_site.py _docs
+
+Quarto calls this after rendering (`post-render` in _quarto.yml), in the folder it has rendered,
+and says in QUARTO_PROJECT_OUTPUT_DIR where the pages are. To every page with HTML output it adds
+jQuery and RequireJS from a content network. Nothing here uses them, and without a network the
+third tag, which calls what the others define, is an error.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+TAGS = re.compile(
+    r"""<script\b[^>]*\bsrc="https?://[^"]*/(?:require|jquery)[^"]*"[^>]*></script>\s*
+    |<script\b[^>]*>\s*define\('jquery',.*?</script>\s*""",
+    re.DOTALL | re.VERBOSE,
+)
+SCRIPT = re.compile(r"(<script\b.*?</script>)", re.DOTALL)
+TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+BOX = '<div class="wide" tabindex="0" role="region" aria-label="Table">'
+ELSEWHERE = re.compile(
+    r"""<(?:script|img|iframe|audio|video|source)\b[^>]*\bsrc="(https?://[^"]+)
+    |<link\b(?=[^>]*\brel="(?:stylesheet|preload|icon|modulepreload)")[^>]*\bhref="(https?://[^"]+)""",
+    re.VERBOSE,
+)
+
+
+def finished(html: str) -> str:
+    "A page without the three tags, and with each table in a box that takes the focus."
+    parts = SCRIPT.split(TAGS.sub("", html))
+    parts[::2] = [TABLE.sub(lambda table: f"{BOX}{table[0]}</div>", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def elsewhere(html: str) -> list[str]:
+    "The addresses from which a page would load something."
+    return [script or sheet for script, sheet in ELSEWHERE.findall(html)]
+
+
+def finish(folder: Path):
+    "All pages of a site, or an error that names a page that still asks for something elsewhere."
+    pages = sorted(folder.rglob("*.html"))
+    if not pages:
+        raise SystemExit(f"{folder}: no page is there")
+    for path in pages:
+        html = path.read_text(encoding="utf-8")
+        if BOX not in html:  # else it was finished before
+            html = finished(html)
+            path.write_text(html, encoding="utf-8")
+        if asked := elsewhere(html):
+            raise SystemExit(f"{path}: the page would load {asked[0]}")
+
+
+if __name__ == "__main__":
+    finish(Path(sys.argv[1] if sys.argv[1:] else os.environ["QUARTO_PROJECT_OUTPUT_DIR"]))

@@ -21,6 +21,7 @@ from drum_qtuner.preprocessing import Clips
 from drum_qtuner.two_sample import CLASSIFIERS
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.xdist_group("panel")  # one worker: the panel is made once
 
 
 @pytest.fixture(scope="module")

@@ -59,21 +59,29 @@ def seconds(beat: Beat) -> np.ndarray:
     return np.sort((steps + beat.offset[steps, drums]) * 15 / beat.bpm)
 
 
+def strokes_heard(page, beat: Beat, loops: int) -> np.ndarray:
+    "Press play and then stop; when strokes began, in seconds after the first."
+    page.evaluate("heard.length = 0")
+    page.locator(".dq-play").first.click()
+    page.wait_for_timeout(1000 * (loops * beat.steps * 15 / beat.bpm + 0.7))
+    page.locator(".dq-play").first.click()
+    rate, samples = recorded(page)
+    assert np.abs(samples).max() > 0.05, "silence"
+    found = onsets(samples, rate)
+    return found - found[0]
+
+
 def assert_heard(page, beat: Beat, loops: int = 2):
     "Press play, and hear each stroke within 5 ms of its time after the first, loop after loop."
     start_recording(page)
-    page.locator(".dq-play").first.click()
     length = beat.steps * 15 / beat.bpm
-    page.wait_for_timeout(1000 * (loops * length + 0.7))
-    page.locator(".dq-play").first.click()
-    rate, samples = recorded(page)
-    found = onsets(samples, rate)
     wanted = np.concatenate([seconds(beat) + loop * length for loop in range(loops)])
-    assert np.abs(samples).max() > 0.05, "silence"
-    found = found[: len(wanted)] - found[0]
     wanted -= wanted[0]
-    assert len(found) == len(wanted), (found, wanted)
-    assert np.abs(found - wanted).max() < 0.005, np.round(1000 * (found - wanted), 1)
+    for _ in range(2):  # a busy machine may lose a piece of sound once
+        found = strokes_heard(page, beat, loops)[: len(wanted)]
+        if len(found) == len(wanted) and np.abs(found - wanted).max() < 0.005:
+            return
+    raise AssertionError(f"heard at {found}, not at {wanted}")
 
 
 def test_press_play_and_hear_it(open_page):

@@ -59,7 +59,7 @@ class ConvolutionClassifier(nn.Module):
         "float (beats, steps, 9) -> float (beats,), above 0 for generated"
         return self.layers(hits.transpose(1, 2))[:, 0]
 
-
+# %% ../nbs/lib/two_sample.ipynb #7d2c41e0
 class RecurrentClassifier(nn.Module):
     "A gated recurrent unit that reads the beat; its mean state decides."
 

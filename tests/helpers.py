@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import signal
@@ -19,6 +20,19 @@ COLUMNS = (
     "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration"
     " split".split()
 )
+
+
+def cells(notebook: Path, kind: str) -> list[dict]:
+    "The cells of one kind, with `source` as one text."
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    found = [cell for cell in content["cells"] if cell["cell_type"] == kind]
+    return [cell | {"source": "".join(cell["source"])} for cell in found]
+
+
+def without_magics(source: str) -> str:
+    "A cell as Python: lines that only a notebook understands are taken out, or do nothing."
+    source = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
+    return re.sub(r"^(\s+)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
 
 
 @contextmanager

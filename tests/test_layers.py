@@ -1,11 +1,11 @@
 """The map of the house in CONTRIBUTING.md is true: modules, their order, and what imports what."""
 
 import ast
-import json
 import re
 from pathlib import Path
 
 import pytest
+from helpers import cells, without_magics
 
 import drum_qtuner
 
@@ -46,16 +46,14 @@ def imported_by_name(call: ast.Call) -> str | None:
     return call.args[0].value
 
 
-def cells(path: Path) -> list[str]:
-    "The code cells of a notebook, without directives and magics."
-    content = json.loads(path.read_text(encoding="utf-8"))
-    sources = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
-    return [re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE) for source in sources]
+def programs(path: Path) -> list[str]:
+    "The code cells of a notebook as Python."
+    return [without_magics(cell["source"]) for cell in cells(path, "code")]
 
 
 def exported(path: Path) -> str | None:
     "The module that a notebook makes."
-    found = re.search(r"#\|\s*default_exp (\w+)", "\n".join(cells(path)))
+    found = re.search(r"#\|\s*default_exp (\w+)", "\n".join(programs(path)))
     return found[1] if found else None
 
 
@@ -97,7 +95,7 @@ def test_a_lesson_needs_no_later_lesson(path):
     """
     later = {exported(lesson) for lesson in LESSONS[LESSONS.index(path) + 1 :]} - {None}
     used = set()
-    for source in cells(path):
+    for source in programs(path):
         if path.stem.startswith("00_"):
             source = re.sub(r"^from drum_qtuner import .*$", "", source, flags=re.MULTILINE)
         used |= package_imports(ast.parse(source))

@@ -10,6 +10,7 @@ from statistics import median
 
 import pytest
 from execnb.nbio import read_nb
+from helpers import cells
 from nbdev.processors import FilterDefaults
 
 from drum_qtuner.exercises import EXERCISES
@@ -17,13 +18,6 @@ from drum_qtuner.exercises import EXERCISES
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted(ROOT.glob("nbs/[0-9][0-9]_*.ipynb"))
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-
-
-def cells(lesson: Path, kind: str) -> list[dict]:
-    "The cells of one kind, with `source` as one text."
-    content = json.loads(lesson.read_text(encoding="utf-8"))
-    found = [cell for cell in content["cells"] if cell["cell_type"] == kind]
-    return [cell | {"source": "".join(cell["source"])} for cell in found]
 
 
 def code_lines(source: str) -> list[str]:

@@ -3,23 +3,16 @@
 import ast
 import configparser
 import importlib.util
-import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from helpers import cells, without_magics
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-def cells(notebook: Path, kind: str) -> list[dict]:
-    "The cells of one kind, with `source` as one text."
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    found = [cell for cell in content["cells"] if cell["cell_type"] == kind]
-    return [cell | {"source": "".join(cell["source"])} for cell in found]
 
 
 def settings(path: str) -> dict:
@@ -99,8 +92,7 @@ def is_import(statement) -> bool:
 def test_imports_have_cells_of_their_own(notebook):
     "The site runs cells with imports: with other code in them it would run that, too."
     for cell in cells(notebook, "code"):
-        source = re.sub(r"^[%!].*$", "", cell["source"], flags=re.MULTILINE)
-        source = re.sub(r"^(\s+)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+        source = without_magics(cell["source"])
         if re.match(r"#\|\s*exports?\b", source):
             continue
         kinds = {is_import(statement) for statement in ast.parse(source).body}

@@ -67,7 +67,8 @@
     };
   };
 
-  const addHead = (figure, {steps}) => { // the line that moves over the grid, and its box that follows
+  // the line that moves over the grid, and its box that follows
+  const addHead = (figure, {steps}) => {
     const box = figure.querySelector(".dq-scroll"), grid = box.querySelector("img, svg");
     const head = D.element("div", {className: "dq-head"});
     const left = -9, width = D.place(steps) + 9; // as Python draws the grid

@@ -173,7 +173,8 @@
     });
     const actions = [
       button("New", "A new beat after one random first step", () => models.renew()),
-      button("Let the network go on", "Keep the first steps up to the marker and let the model play on",
+      button("Let the network go on",
+        "Keep the first steps up to the marker and let the model play on",
         () => models.proceed()),
       button("Vary", "On some steps after the marker the model plays something else",
         () => models.vary()),

@@ -70,19 +70,19 @@ def new_note_cnn(
     return new_network(NoteCNN, seed, **sizes)
 
 # %% ../nbs/03_note_cnn.ipynb #9867b240
-@explained(lambda model, sequence: prefix_mistake(sequence, model.classes))
+@explained(lambda model, sequence, first_step=0: prefix_mistake(sequence, model.classes))
 def all_logits(
     model: NoteCNN,  # with any sizes
     sequence: torch.Tensor,  # long (batch, t)
-) -> torch.Tensor:  # float (batch, t + 1, classes): after none, one, ... all of the steps
+    first_step: int = 0,  # shorter prefixes are left out
+) -> torch.Tensor:  # float (batch, t + 1 - first_step, classes): after none, one, ... all of them
     "What `model.scores` says of every prefix of a sequence, in one convolutional pass."
     one_hot = F.pad(F.one_hot(sequence, model.classes).float().transpose(1, 2), (model.steps, 0))
-    patterns = F.relu(model.conv(one_hot))
+    patterns = F.relu(model.conv(one_hot[:, :, first_step:]))
     width = model.steps - model.conv.kernel_size[0] + 1
-    hidden = F.relu(
-        F.conv1d(patterns, model.linear.weight.unflatten(1, (-1, width)), model.linear.bias)
-    )
-    return F.conv1d(hidden, model.output.weight[..., None], model.output.bias).transpose(1, 2)
+    windows = patterns.unfold(2, width, 1).transpose(1, 2)  # (batch, prefixes, channels, width)
+    hidden = [F.relu(model.linear(part.flatten(2))) for part in windows.split(256)]
+    return model.output(torch.cat(hidden))
 
 # %% ../nbs/03_note_cnn.ipynb #fc34a013
 def loss(
@@ -92,8 +92,8 @@ def loss(
 ) -> torch.Tensor:  # a number: nats per step
     "Mean cross-entropy of what was really played (section 4.2)."
     classes = torch.as_tensor(classes).long()
-    logits = all_logits(model, classes[:, :-1])
-    return F.cross_entropy(logits[:, first_step:].flatten(0, 1), classes[:, first_step:].flatten())
+    logits = all_logits(model, classes[:, :-1], first_step)
+    return F.cross_entropy(logits.flatten(0, 1), classes[:, first_step:].flatten())
 
 # %% ../nbs/03_note_cnn.ipynb #3cb99e7e
 def train(

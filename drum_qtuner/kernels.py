@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['f32', 'exact', 'compiled', 'swapped', 'layer_views', 'copy_in', 'copy_out', 'zeros', 'flat_copy', 'pattern', 'slide',
-           'dot', 'action_values', 'log_p', 'workspace', 'gradient']
+           'dot', 'action_values', 'log_p', 'workspace', 'backward', 'gradient']
 
 # %% ../nbs/lib/kernels.ipynb #c0000003
 import math
@@ -180,26 +180,22 @@ def workspace(sizes):
 
 # %% ../nbs/lib/kernels.ipynb #c0000042
 @compiled
-def gradient(
+def backward(
     net,  # as `layer_views` gives it
     window,  # whole numbers (steps,)
     start,  # steps before this one are empty
     x,  # activations of the convolution for this window
-    hidden,  # of the linear layer
-    error,  # 2 (Q - y)
+    slopes,  # gradients of the linear layer's bias
     head,  # result: gradients of the convolution and its bias
     d_x,  # scratch: what arrives at the activations
-    tail,  # result: gradients of the linear layer's bias, the output and its bias
 ):
-    "Gradients of the squared error; the linear layer's is the outer product of `tail` and `x`."
-    conv, bias, linear, _, output, _ = net
-    d_conv, d_bias, width = head[: conv.size].reshape(conv.shape), head[conv.size :], hidden.size
-    head[:], d_x[:], tail[2 * width] = 0, 0, error
-    for j in range(width):
-        tail[width + j] = error * hidden[j]
-        tail[j] = error * output[0, j] if hidden[j] > 0 else f32(0)
-        if tail[j] != 0:
-            slope, row = tail[j], linear[j]
+    "From the linear layer down to the convolution."
+    conv, bias, linear = net[0], net[1], net[2]
+    d_conv, d_bias = head[: conv.size].reshape(conv.shape), head[conv.size :]
+    head[:], d_x[:] = 0, 0
+    for j in range(slopes.size):
+        if slopes[j] != 0:
+            slope, row = slopes[j], linear[j]
             for i in range(d_x.size):
                 d_x[i] += slope * row[i]
     for i in range(d_x.size):
@@ -212,3 +208,24 @@ def gradient(
             column = d_conv[k, window[p + k]]
             for i in range(bias.size):
                 column[i] += d_pattern[i]
+
+
+@compiled
+def gradient(
+    net,  # as `layer_views` gives it
+    window,  # whole numbers (steps,)
+    start,  # steps before this one are empty
+    x,  # activations of the convolution for this window
+    hidden,  # of the linear layer
+    error,  # 2 (Q - y)
+    head,  # result: gradients of the convolution and its bias
+    d_x,  # scratch: what arrives at the activations
+    tail,  # result: gradients of the linear layer's bias, the output and its bias
+):
+    "Gradients of the squared error; the linear layer's is the outer product of `tail` and `x`."
+    output, width = net[4], hidden.size
+    tail[2 * width] = error
+    for j in range(width):
+        tail[width + j] = error * hidden[j]
+        tail[j] = error * output[0, j] if hidden[j] > 0 else f32(0)
+    backward(net, window, start, x, tail[:width], head, d_x)

@@ -54,7 +54,8 @@ def listening_page(
     path: str | Path | None = None,  # an .html file; the key is written beside it, as .key.json
 ) -> str:  # a whole page that needs nothing else
     "The test as a page to hand out; listeners send back the file that it lets them save."
-    text = page("Listening test", _embedded(design), "body{margin:8px}")
+    style = "body{margin:8px}h1{font:600 20px system-ui,sans-serif}"
+    text = page("Listening test", f"<h1>Listening test</h1>{_embedded(design)}", style)
     if path is not None:
         write_file(Path(path).with_suffix(".key.json"), design.key().encode())
         write_file(path, text.encode())

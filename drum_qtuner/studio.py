@@ -153,8 +153,9 @@ def studio_page(
     presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
 ) -> str:  # a whole page that needs nothing else
     "The studio as a web page to send to a friend."
-    style = "body{margin:8px auto;max-width:1000px}"
-    whole = page("Drum studio", _html(beat, model, models, presets), style)
+    style = "body{margin:8px auto;max-width:1000px}h1{font:600 20px system-ui,sans-serif}"
+    body = f"<h1>Drum studio</h1>{_html(beat, model, models, presets)}"
+    whole = page("Drum studio", body, style)
     if path is not None:
         write_file(path, whole.encode())
     return whole

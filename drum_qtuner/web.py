@@ -39,7 +39,7 @@ def page(
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title>'
         f"<style>:root{{color-scheme:light dark}}{style}</style></head>"
-        f"<body>{body}</body></html>"
+        f"<body><main>{body}</main></body></html>"
     )
 
 # %% ../nbs/lib/web.ipynb #7882b9da

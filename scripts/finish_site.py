@@ -1,4 +1,4 @@
-"""Finish the pages that quarto has made: nothing comes from elsewhere, tables scroll by keyboard.
+"""Finish the pages that quarto has made: nothing comes from elsewhere, all scrolls by keyboard.
 
     python scripts/finish_site.py _docs
 
@@ -20,6 +20,7 @@ TAGS = re.compile(
 )
 SCRIPT = re.compile(r"(<script\b.*?</script>)", re.DOTALL)
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+LISTING = re.compile(r"<pre\b(?![^>]*\btabindex)")
 BOX = '<div class="wide" tabindex="0" role="region" aria-label="Table">'
 ELSEWHERE = re.compile(
     r"""<(?:script|img|iframe|audio|video|source)\b[^>]*\bsrc="(https?://[^"]+)
@@ -29,9 +30,11 @@ ELSEWHERE = re.compile(
 
 
 def finished(html: str) -> str:
-    "A page without the three tags, and with each table in a box that takes the focus."
+    "A page without the three tags, whose tables (in boxes) and listings take the focus."
     parts = SCRIPT.split(TAGS.sub("", html))
-    parts[::2] = [TABLE.sub(lambda table: f"{BOX}{table[0]}</div>", part) for part in parts[::2]]
+    for i, part in enumerate(parts[::2]):
+        part = TABLE.sub(lambda table: f"{BOX}{table[0]}</div>", part)
+        parts[2 * i] = LISTING.sub('<pre tabindex="0"', part)
     return "".join(parts)
 
 

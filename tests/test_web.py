@@ -23,7 +23,7 @@ def test_a_page_has_one_title_whatever_it_is_called():
     parser.feed(whole)
     assert "".join(texts).startswith(HOSTILE) and "<script" not in whole
     assert whole.startswith("<!doctype html>") and "http" not in whole
-    assert "p{color:red}</style>" in whole and "<p>body</p></body></html>" in whole
+    assert "p{color:red}</style>" in whole and "<main><p>body</p></main></body></html>" in whole
 
 
 def test_assets_are_known_by_name():

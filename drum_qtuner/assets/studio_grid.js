@@ -67,7 +67,7 @@
       const className = `dqs-row${row === REST ? " dqs-rest" : ""}`;
       const label = element("span", {role: "rowheader", className: "dqs-name", title: names[row]},
         row === REST ? "rest" : element("button", {type: "button", tabIndex: -1,
-          "aria-label": `hear ${names[row]}`,
+          "aria-label": `hear ${D.names[row].join(", ")}`,
           onclick: () => this.#studio.hear(row, this.#state.strength)}, D.names[row][0]));
       return element("div", {className, role: "row"}, label,
         ...steps.map(step => this.#cell(step, row)));

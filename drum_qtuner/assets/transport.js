@@ -1,6 +1,6 @@
 // Play a beat in time. Only one plays on a page: `page.playing`.
 //   D.audio()                          the page's audio context, made at the first press
-//   D.hear(drum, velocity, volume)     one stroke
+//   D.hear(drum, velocity, volume)     one stroke; gives its gain, to end it sooner
 //   new D.Transport({beat, loop, volume, metronome, swing, bpm, onstep, onframe, onstop})
 {
   const {QUARTER, TICKS, secondsOf, stepsOf} = D;
@@ -27,6 +27,7 @@
     output.connect(gain).connect(page.master);
     source.onended = () => gain.disconnect();
     source.start();
+    return gain;
   };
 
   const click = accent => { // the metronome: a short sine

@@ -28,8 +28,8 @@ def minutes(
     cores: int = 2,  # processor cores
 ) -> int:  # rounded up
     "About how long a run takes on an ordinary laptop."
-    rounds = -(-len(settings.epsilons) // cores)
-    seconds = settings.note_cnn_clips * 0.3e-3 + rounds * settings.iterations * 0.04e-3 + 30
+    turns = max(1, len(settings.epsilons) / cores)  # that a core takes
+    seconds = settings.note_cnn_clips * 0.3e-3 + turns * settings.iterations * 0.04e-3 + 30
     return -int(-seconds // 60)
 
 # %% ../nbs/lib/runs.ipynb #1bccfbef
@@ -131,10 +131,8 @@ def tune_all(
     settings: RunSettings,
     tell=print,  # called with a sentence about each network
 ):
-    "Tune the Q-networks that are not there yet, as many at once as there are processor cores."
+    "Tune the Q-networks that are not there yet, all at once: the last one leaves no core idle."
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-
-    from joblib import cpu_count
 
     stopped = threading.Event()
 
@@ -142,7 +140,7 @@ def tune_all(
         if stopped.is_set():
             raise KeyboardInterrupt
 
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(len(settings.epsilons)) as pool:
         running = {
             pool.submit(tune_one, out, epsilon, settings, go_on)
             for epsilon in settings.epsilons

@@ -108,6 +108,7 @@ def train_on_clips(
         settings=dict(asdict(s), **sizes, data=_fingerprint(classes), valid=_fingerprint(valid)),
         callback=callback,
         desc="Note-CNN",
+        halves=s.batch_size % 2 == 0,
     )
     table = pd.DataFrame(rows)
     table.insert(0, "clips_shown", table.pop("updates") * s.batch_size)

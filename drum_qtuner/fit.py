@@ -9,7 +9,9 @@ __all__ = ['one_thread', 'flushed_denormals', 'weights', 'adam_state', 'set_adam
 # %% ../nbs/lib/fit.ipynb #8caf323c
 import os
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -119,6 +121,12 @@ class Batches(Protocol):
     def __getitem__(self, i: int, /) -> Any: ...
 
 
+def _slopes(model, batch, loss):
+    "The loss of a batch, and where it falls."
+    batch_loss = loss(model, batch)
+    return batch_loss.item(), torch.autograd.grad(batch_loss, list(model.parameters()))
+
+
 def _update(model, batch, loss, optimizer):
     "One step down the gradient; gives the loss before it."
     optimizer.zero_grad()
@@ -126,6 +134,17 @@ def _update(model, batch, loss, optimizer):
     batch_loss.backward()
     optimizer.step()
     return batch_loss.item()
+
+
+def _shared_update(helper, model, batch, loss, optimizer):
+    "The same, half of the batch in a thread of its own."
+    half = len(batch) // 2
+    other = helper.submit(_slopes, model, batch[half:], loss)
+    (first, slopes), (second, more) = _slopes(model, batch[:half], loss), other.result()
+    for weight, one, two in zip(model.parameters(), slopes, more):
+        weight.grad = (one + two) / 2
+    optimizer.step()
+    return (first + second) / 2
 
 
 @torch.no_grad()
@@ -188,6 +207,7 @@ def fit(
     settings: dict | None = None,  # what a resumed training must share; needed for a checkpoint
     callback: Callable | None = None,  # called as callback(updates done, model)
     desc: str = "training",  # what the progress bar says
+    halves: bool = False,  # two threads, half an array each: for a `loss` that is a mean over it
 ) -> list[dict]:  # a row a point: updates, train_loss (mean since the last), valid_loss
     "Train any network; at the end it has the weights of the best point."
     from tqdm import tqdm
@@ -195,14 +215,19 @@ def fit(
     updates, rows, best, losses = len(batches), [], None, []
     points = _checked_points(points, updates)
     settings = _all_settings(settings, checkpoint, updates)
-    with one_thread(), torch.random.fork_rng(devices=[], enabled=checkpoint is not None):
+    with (
+        one_thread(),
+        torch.random.fork_rng(devices=[], enabled=checkpoint is not None),
+        ThreadPoolExecutor(1) if halves else nullcontext() as helper,
+    ):
+        update = partial(_shared_update, helper) if halves else _update
         if saved := load_checkpoint(checkpoint, settings):
             rows, best = _restore(*saved, model, optimizer)
         model.train()
         begin = rows[-1]["updates"] if rows else 0
         bar = tqdm(range(begin, updates), desc, total=updates, initial=begin, leave=False)
         for done in (i + 1 for i in bar):
-            losses.append(_update(model, batches[done - 1], loss, optimizer))
+            losses.append(update(model, batches[done - 1], loss, optimizer))
             if done in points:
                 row = dict(updates=done, train_loss=float(np.mean(losses)))
                 rows.append({**row, "valid_loss": _validated(model, validate)})

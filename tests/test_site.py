@@ -167,13 +167,14 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta name="viewport" content="wi
 
 
 def test_the_three_tags_go_and_tables_scroll(site, tmp_path):
-    body = "<table><tr><td>1</td></tr></table>"
+    body, listing = "<table><tr><td>1</td></tr></table>", "<pre class='code'>1</pre>"
     path = tmp_path / "page.html"
-    path.write_text(PAGE.format(tags=TAGS, style="", body=body), encoding="utf-8")
+    path.write_text(PAGE.format(tags=TAGS, style="", body=body + listing), encoding="utf-8")
     site.finish(tmp_path)
     page = path.read_text(encoding="utf-8")
     assert "http" not in page and "define(" not in page
     assert page.count('class="wide"') == 1 and f"{body}</div>" in page
+    assert """<pre tabindex="0" class='code'>1</pre>""" in page
     assert 'window.drawn = "<table>" + "</table>"' in page  # scripts stay as they were
     site.finish(tmp_path)
     assert path.read_text(encoding="utf-8") == page

@@ -15,6 +15,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 STYLE = (
     "body{max-width:1000px;margin:auto;font-family:system-ui}img{max-width:100%}"
     "@media (prefers-color-scheme:dark){body{background:#121212;color:#ddd}a{color:#8ab4f8}}"
+    "pre,table{overflow-x:auto;display:block}"  # as in the finished site
 )
 
 

@@ -73,9 +73,10 @@ def output_slopes(net, hidden, slopes, tail):
 
 
 @compiled
-def learn_states(flat, net, clips, order, first_step, twice, rate, patterns, work, slopes, grad, t):
+def learn_states(flat, net, clips, order, how, rooms, t):
     "Show clips, one update a state; `flat` is the weights, Adam's two means, and who sleeps."
-    (weights, means, squares, asleep), (head, d_x, tail) = flat, grad
+    (first_step, twice, rate), (patterns, work, slopes, gradients) = how, rooms
+    (weights, means, squares, asleep), (head, d_x, tail) = flat, gradients
     x, _, hidden, logits = work
     steps = patterns.shape[0] + net[0].shape[0] - 1
     for clip in order:
@@ -117,14 +118,14 @@ def learn_by_state(
     model, classes = new_note_cnn(seed), np.asarray(classes)
     sizes, weights = model.sizes, flat_copy(model)
     flat = weights, zeros(weights.size), zeros(weights.size), np.full(sizes["hidden"], -1)
-    net, rooms = layer_views(weights, sizes, model.classes), _rooms(sizes)
+    net = layer_views(weights, sizes, model.classes)
     clips = np.pad(classes.astype(np.int64), ((0, 0), (sizes["steps"], 0)))
     order = np.random.default_rng(seed).integers(len(clips), size=clips_shown)
-    done, how = 0, (first_step, softmax_twice, learning_rate)
+    how, rooms, done = (first_step, softmax_twice, learning_rate), _rooms(sizes), 0
     with flushed_denormals(), tqdm(desc="Note-CNN", total=clips_shown, leave=False) as bar:
         for begin in range(0, clips_shown, 1000):
             part = order[begin : begin + 1000]
-            done = learn_states(flat, net, clips, part, *how, *rooms, done)
+            done = learn_states(flat, net, clips, part, how, rooms, done)
             bar.update(len(part))
             if callback is not None:
                 copy_out(weights, [*model.parameters()], sizes)

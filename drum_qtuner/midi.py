@@ -96,12 +96,23 @@ def _warn_unknown(pitches, where):
     warnings.warn(f"{where}: left out notes that are not on the kit: {counts}", stacklevel=3)
 
 
+def _tempo(track, where):
+    "The tempo at the first stroke; a warning where it changes after that."
+    first = track.notes[:, 0].min(initial=track.length)
+    known = [(tick, microseconds) for tick, microseconds in track.tempos if tick <= first]
+    tempo = simplest_bpm(known[-1][1])
+    if any(microseconds != known[-1][1] for _, microseconds in track.tempos[len(known) :]):
+        message = f"{where}: its tempo changes; the beat has that of its first stroke, {tempo:g} bpm"
+        warnings.warn(message, stacklevel=3)
+    return tempo
+
+
 @patch(cls_method=True)
 def from_midi(
     cls: Beat,
     source,  # path, bytes of a MIDI file, or a pretty_midi.PrettyMIDI
     class_of_pitch: dict = CLASS_OF_PITCH,  # pitches to read, and the drum 0..8 of each
-) -> Beat:  # as many whole bars as the file is long, at its first tempo
+) -> Beat:  # as many whole bars as the file is long, at the tempo of its first stroke
     "The beat on channel 10 of a MIDI file; a `ValueError` tells why there is none."
     if not set(class_of_pitch.values()) <= set(range(len(KIT))):
         raise ValueError("class_of_pitch holds a drum that is none of 0 to 8")
@@ -114,6 +125,6 @@ def from_midi(
         raise ValueError(f"{where}: none of its drum notes has a pitch that is on the kit")
     try:
         velocity, offset = _in_steps(track, track.notes[known], class_of_pitch)
-        return cls(velocity, offset, simplest_bpm(track.tempos[0][1]))
+        return cls(velocity, offset, _tempo(track, where))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

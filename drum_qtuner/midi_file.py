@@ -75,7 +75,11 @@ def _read_bytes(source):
     if isinstance(source, bytes):
         return "these bytes", source
     if not isinstance(source, (str, os.PathLike)):
-        raise ValueError(f"MIDI is read from a path, bytes or a PrettyMIDI, not from {source!r}")
+        kind = f"{type(source).__module__.split('.')[0]} {type(source).__name__}"
+        raise ValueError(
+            f"MIDI is read from a path, bytes or a PrettyMIDI, not from a {kind}: give its path,"
+            " or save it and give the bytes"
+        )
     try:
         return source, Path(source).read_bytes()
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
@@ -83,9 +87,22 @@ def _read_bytes(source):
         raise ValueError(f"{source!s}: cannot be read ({reason})") from None
 
 
+def _unwrapped(data):
+    "The MIDI file that stands in a RIFF file (.rmi), or the data as they are."
+    begin = 12
+    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
+        while begin + 8 <= len(data):
+            kind, size = struct.unpack("<4sI", data[begin : begin + 8])
+            if kind == b"data":
+                return data[begin + 8 : begin + 8 + size]
+            begin += 8 + size + size % 2
+    return data
+
+
 def _read_file(source):
     "(name, ticks per quarter note, bytes of each track) of a file, given as a path or as bytes."
     name, data = _read_bytes(source)
+    data = _unwrapped(data)
     if not data:
         raise ValueError(f"{name}: the file is empty")
     if data[:4] != b"MThd" or len(data) < 14:
@@ -96,14 +113,15 @@ def _read_file(source):
             f"{name}: counts time in film frames, not in beats, which is not supported"
         )
     tracks, begin = [], 8 + size
-    for number in range(1, count + 1):
+    while len(tracks) < count:
         length = int.from_bytes(data[begin + 4 : begin + 8])
-        track = data[begin + 8 : begin + 8 + length]
-        if data[begin : begin + 4] != b"MTrk" or len(track) < length:
+        chunk = data[begin + 8 : begin + 8 + length]
+        if begin + 8 > len(data) or len(chunk) < length:
             raise ValueError(
-                f"{name}: a damaged MIDI file (track {number} of {count} is not whole)"
+                f"{name}: a damaged MIDI file (track {len(tracks) + 1} of {count} is not whole)"
             )
-        tracks.append(track)
+        if data[begin : begin + 4] == b"MTrk":  # the standard lets readers skip other chunks
+            tracks.append(chunk)
         begin += 8 + length
     return name, resolution, tracks
 
@@ -132,7 +150,7 @@ def _events(data):
             else:
                 second, i = data[i + 1], i + 2
             if first > 127 or second > 127:
-                raise ValueError("a message that is cut short")
+                raise ValueError("a byte above 127 within a message")
             yield tick, status, first, second
         elif status in (0xF0, 0xF7, 0xFF):  # for the instruments of one maker, or about the music
             kind, i = (data[i], i + 1) if status == 0xFF else (0, i)
@@ -150,8 +168,9 @@ _TIMED = (_TEXT, _TEMPO, 0x05, 0x58, 0x59)  # and lyrics, metre, key: what prett
 
 
 def _pair_notes(track):
-    "(notes, tempos, start, last event, end of track, has it a drum channel) of a track's bytes."
+    "(notes, tempos, channels with notes, start, last event, end, any drums) of a track's bytes."
     notes, tempos, now, start, last, drums = [], [], 0, 0, 0, False
+    channels = set()
     waiting: dict[int, list] = {}  # pitch -> strokes that have not ended
     for now, status, first, second in _events(track):
         if status == 0x99 and second:
@@ -167,11 +186,13 @@ def _pair_notes(track):
         elif status & 0xF0 in (0xB0, 0xE0) or status == 0xFF and first in _TIMED:
             last = now
         drums |= status < 0xF0 and status & 15 == 9
+        if status & 0xF0 == 0x90 and second:
+            channels.add(1 + status % 16)
         if status == 0xFF and first == _TEMPO:
             tempos.append((now, int.from_bytes(second)))
         if status == 0xFF and first == _TEXT and second == START.encode():
             start = now
-    return notes, tempos, start, last, now, drums
+    return notes, tempos, channels, start, last, now, drums
 
 # %% ../nbs/lib/midi_file.ipynb #93c0f332
 def read_drums(
@@ -179,7 +200,7 @@ def read_drums(
     silent_is_fine: bool = False,  # a file without a drum channel is an empty track, not an error
 ) -> DrumTrack:  # everything on channel 10, its notes in the order in which they end
     "Read the drum channel of a MIDI file; a `ValueError` tells why it cannot be done."
-    if hasattr(source, "instruments"):
+    if hasattr(source, "instruments") and hasattr(source, "tick_to_time"):
         return _from_pretty_midi(source)
     name, resolution, tracks = _read_file(source)
     try:
@@ -190,13 +211,17 @@ def read_drums(
         raise ValueError(f"{name}: a damaged MIDI file ({error})") from None
     if any(length >= 2**40 for *_, length, _ in parts):
         raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
+    channels = sorted(set().union(*(part[2] for part in parts)))
+    if not silent_is_fine and channels and 10 not in channels:
+        others = f"channel{'s' * (len(channels) > 1)} {', '.join(map(str, channels))}"
+        raise ValueError(f"{name}: no drums, that is, no note on channel 10; notes are on {others}")
     if not silent_is_fine and not any(drums for *_, drums in parts):
         raise ValueError(f"{name}: no drums, that is, nothing on channel 10")
     tempos = {0: 500_000} | dict(tempo for part in parts for tempo in part[1])
     if min(tempos.values()) == 0:
         raise ValueError(f"{name}: holds a tempo of 0 microseconds a quarter note")
     notes = _by_end([note for part in parts for note in part[0]])
-    start, last, length, _ = (max(values) for values in zip(*(part[2:] for part in parts)))
+    start, last, length, _ = (max(values) for values in zip(*(part[3:] for part in parts)))
     return DrumTrack(notes, resolution, sorted(tempos.items()), start, last, length)
 
 

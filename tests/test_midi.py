@@ -323,6 +323,36 @@ def test_unusable_files(data, message, tmp_path):
     assert "broken.mid" in str(error.value)
 
 
+def test_chunks_that_nobody_knows_are_skipped_and_riff_is_unwrapped():
+    data = midi_bytes([(36, 80, 0, 100)])
+    wanted = Beat.from_midi(data)
+    strange = b"Junk" + (4).to_bytes(4, "big") + b"abcd"
+    assert Beat.from_midi(data[:14] + strange + data[14:]) == wanted
+    assert Beat.from_midi(data + strange) == wanted
+    for more in (b"", b"LISTabc"[:4] + (3).to_bytes(4, "little") + b"xyz\0"):
+        inside = b"RMID" + more + b"data" + len(data).to_bytes(4, "little") + data
+        assert Beat.from_midi(b"RIFF" + len(inside).to_bytes(4, "little") + inside) == wanted
+
+
+def test_music_on_other_channels_is_named():
+    piano = b"\0\x90\x24\x64\x60\x80\x24\x40"
+    reset = b"\0\xb9\x79\x00"  # channel 10 has a controller and no note
+    for track in (piano, reset + piano):
+        with pytest.raises(ValueError, match="no note on channel 10; notes are on channel 1$"):
+            Beat.from_midi(raw_midi(track + b"\0\xff\x2f\0"))
+    silent = Beat(np.zeros((16, 9), int))
+    assert Beat.from_midi(file_of(silent)) == silent  # no note anywhere: a silent beat
+
+
+def test_the_tempo_is_that_of_the_first_stroke():
+    "A default before a tempo at tick 1 does not count, nor does the bar that sets up."
+    late = b"\1\xff\x51\3\x09\x27\xc0"  # 600,000 microseconds a quarter: 100 bpm
+    stroke, end = b"\x83\x60\x99\x24\x64\x60\x89\x24\x40", b"\0\xff\x2f\0"
+    assert Beat.from_midi(raw_midi(late + stroke + end)).bpm == 100
+    with pytest.warns(UserWarning, match="its tempo changes; .* 120 bpm"):
+        assert Beat.from_midi(raw_midi(stroke + late + end)).bpm == 120
+
+
 def test_paths_that_are_no_files(tmp_path):
     for path in (tmp_path / "none.mid", tmp_path):
         with pytest.raises(ValueError, match="cannot be read"):
@@ -474,7 +504,7 @@ def test_reads_groove_as_pretty_midi_does():
 def try_to_read(data: bytes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", ".*left out notes that are not on the kit")
+        warnings.filterwarnings("ignore", ".*(left out notes that are not on|its tempo changes)")
         try:
             return Beat.from_midi(data)
         except ValueError as error:

@@ -102,7 +102,9 @@ def _tempo(track, where):
     known = [(tick, microseconds) for tick, microseconds in track.tempos if tick <= first]
     tempo = simplest_bpm(known[-1][1])
     if any(microseconds != known[-1][1] for _, microseconds in track.tempos[len(known) :]):
-        message = f"{where}: its tempo changes; the beat has that of its first stroke, {tempo:g} bpm"
+        message = (
+            f"{where}: its tempo changes; the beat has that of its first stroke, {tempo:g} bpm"
+        )
         warnings.warn(message, stacklevel=3)
     return tempo
 

@@ -112,7 +112,8 @@ def _read_file(source):
         raise ValueError(
             f"{name}: counts time in film frames, not in beats, which is not supported"
         )
-    tracks, begin = [], 8 + size
+    begin = 8 + size
+    tracks: list[bytes] = []
     while len(tracks) < count:
         length = int.from_bytes(data[begin + 4 : begin + 8])
         chunk = data[begin + 8 : begin + 8 + length]

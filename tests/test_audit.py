@@ -3,10 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from drum_qtuner.audit import SPACE, audit_run, leads, learn, measure, shapley, stuck_by_state
+from drum_qtuner.audit import (
+    BUDGETS,
+    SPACE,
+    audit_run,
+    budget_run,
+    by_state,
+    leads,
+    learn,
+    measure,
+    shapley,
+    stage_orders,
+)
 from drum_qtuner.decoding import generate
 from drum_qtuner.evaluation import PREFERRED, greedy_beats
 from drum_qtuner.note_cnn import all_logits, class_tensor
@@ -14,15 +26,54 @@ from drum_qtuner.rehearsal import simulate
 from drum_qtuner.store import load_pretrained
 from drum_qtuner.sweeps import sweep
 
-TABLE = Path(__file__).resolve().parent.parent / "nbs/audit.parquet"
+NBS = Path(__file__).resolve().parent.parent / "nbs"
+REPAIRED = (False,) * 4
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_shares_of_the_table_add_up(seed):
-    values = stuck_by_state(sweep(SPACE, range(3), TABLE, audit_run, version="1"), seed)
-    assert len(values) == 256
-    whole = values[(True,) * 8] - values[(False,) * 8]
-    assert shapley(values).sum() == pytest.approx(whole)
+@pytest.fixture(scope="module")
+def table():
+    "The lesson's runs, of all seeds that have all ways to train."
+    seeds = pd.read_parquet(NBS / "audit.parquet")["seed"].drop_duplicates().sort_values().tolist()
+    assert seeds == list(range(len(seeds))) and len(seeds) >= 3
+    return sweep(SPACE, seeds, NBS / "audit.parquet", audit_run, version="2")
+
+
+@pytest.fixture(scope="module")
+def on_the_way():
+    "The lesson's ten networks without a slip, looked at while they were tuned."
+    repaired = {name: [False] for name in SPACE}
+    return sweep(repaired, range(10), NBS / "audit_budgets.parquet", budget_run, version="1")
+
+
+@pytest.mark.parametrize("figure", ["stuck", "far"])
+def test_the_shares_of_the_table_add_up(table, figure):
+    for seed in set(table["seed"]):
+        values = by_state(table, seed, figure)
+        assert len(values) == 256
+        whole = values[(True,) * 8] - values[(False,) * 8]
+        assert shapley(values, stage_orders()).sum() == pytest.approx(whole)
+
+
+def test_what_is_not_tuned_has_no_ways_to_be_tuned(table):
+    for seed in set(table["seed"]):
+        values = by_state(table, seed)
+        for state, value in values.items():
+            *how, tuned, _, _, greedy = state
+            if not tuned:
+                assert value == values[(*how, False, False, False, greedy)]
+
+
+def test_both_tables_tell_the_same_story(table, on_the_way):
+    "The same seeds give the same networks, and the ends are those that others have computed."
+    for seed in set(table["seed"]):
+        values = by_state(table, seed)
+        row = on_the_way.set_index("seed").loc[seed]
+        for endless in (False, True):
+            state = (*REPAIRED, True, False, endless, True)
+            assert row[f"stuck endless={endless} {BUDGETS[-1]}"] == values[state]
+    last = on_the_way[[f"stuck endless={endless} {BUDGETS[-1]}" for endless in (False, True)]]
+    # with other programs and other seeds .27 and 1.0
+    assert last.mean().tolist() == pytest.approx([0.27, 1.0], abs=0.15)
 
 
 def test_tuned_networks_are_stuck_and_play_ten_beats():

@@ -152,13 +152,14 @@ def test_a_network_is_known_by_its_weights():
 
 
 @pytest.mark.parametrize(
-    "path, space, name",
+    "path, space, name, version",
     [
-        ("nbs/audit.parquet", None, "audit_run"),
-        ("nbs/lib/tuning_study.parquet", {"epsilon": [0.1, 0.5]}, "tuning_run"),
+        ("nbs/audit.parquet", None, "audit_run", "2"),
+        ("nbs/audit_budgets.parquet", None, "budget_run", "1"),
+        ("nbs/lib/tuning_study.parquet", {"epsilon": [0.1, 0.5]}, "tuning_run", "1"),
     ],
 )
-def test_the_tables_of_the_course_are_of_its_data_and_network(path, space, name):
+def test_the_tables_of_the_course_are_of_its_data_and_network(path, space, name, version):
     from drum_qtuner.sweeps import made_of
 
     def run(seed):
@@ -166,7 +167,7 @@ def test_the_tables_of_the_course_are_of_its_data_and_network(path, space, name)
 
     run.__name__ = name
     table = pd.read_parquet(ROOT / path)
-    assert set(table["of"]) == {made_of(run, version="1")}
+    assert set(table["of"]) == {made_of(run, version=version)}
     if space:
         never = ROOT / path
         before = never.read_bytes()

@@ -23,7 +23,7 @@
     root.addEventListener("keyup", event => {
       if (event.key === " " && meant(event)) event.preventDefault();
     });
-    if (root.parentElement !== document.body) return;
+    if (!root.matches("body > *, body > main > *")) return;
     document.addEventListener("keydown", event => { // a page of its own: also without a focus
       if (event.target === document.body) onKey(event);
     });

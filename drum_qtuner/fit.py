@@ -135,7 +135,7 @@ def _update(model, batch, loss, optimizer):
     optimizer.step()
     return batch_loss.item()
 
-
+# %% ../nbs/lib/fit.ipynb #0a11d103
 def _shared_update(helper, model, batch, loss, optimizer):
     "The same, half of the batch in a thread of its own."
     half = len(batch) // 2

@@ -209,7 +209,7 @@ def backward(
             for i in range(bias.size):
                 column[i] += d_pattern[i]
 
-
+# %% ../nbs/lib/kernels.ipynb #0a11d102
 @compiled
 def gradient(
     net,  # as `layer_views` gives it

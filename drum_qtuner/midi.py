@@ -108,7 +108,7 @@ def _tempo(track, where):
         warnings.warn(message, stacklevel=3)
     return tempo
 
-
+# %% ../nbs/lib/midi.ipynb #0a11d104
 @patch(cls_method=True)
 def from_midi(
     cls: Beat,

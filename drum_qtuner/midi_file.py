@@ -98,7 +98,7 @@ def _unwrapped(data):
             begin += 8 + size + size % 2
     return data
 
-
+# %% ../nbs/lib/midi_file.ipynb #0a11d101
 def _read_file(source):
     "(name, ticks per quarter note, bytes of each track) of a file, given as a path or as bytes."
     name, data = _read_bytes(source)

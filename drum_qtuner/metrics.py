@@ -90,7 +90,7 @@ def in_bars(
 
 # %% ../nbs/lib/metrics.ipynb #53f9a567
 BETTER = ("higher", "lower", "like real")
-SEES = {"descriptors": "each", "diversity": "all", "novelty": "train", "judge": "scores"}
+SEES = {"descriptors": "each", "diversity": "all", "novelty": "nearest", "judge": "scores"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Metric:
     part: str  # the heading under which it stands, a key of `SEES`
     better: str  # which way is better: one of `BETTER`
     function: Callable  # without side effects
-    sees: str = "each"  # what the function is given: "each", "all", "neighbours", "train", "scores"
+    sees: str = "each"  # what the function is given, a key of `FIGURES_OF` in `figures`
 
 
 METRICS: dict[str, Metric] = {}  # all that are known, by name, in the order of the panel

@@ -39,7 +39,7 @@ from drum_qtuner.metrics import (
     syncopation,
     timekeeping,
 )
-from drum_qtuner.neighbours import bars_copied, coverage, nearest_clip, neighbourhoods
+from drum_qtuner.neighbours import coverage, nearest_clips, neighbourhoods, steps_copied
 from drum_qtuner.preprocessing import Clips
 from drum_qtuner.two_sample import two_sample
 
@@ -114,10 +114,10 @@ OF_BEATS = {
     "hamming_within": hamming_within,
     "distinct_ngrams": distinct_ngrams,
     "log_likelihoods": lambda beats: log_likelihoods(load_judge(), beats),
-    "nearest_clip": lambda beats: nearest_clip(beats, [ROCK]),
-    "nearest of none": lambda beats: nearest_clip([ROCK], beats),
-    "bars_copied": lambda beats: bars_copied(beats, [ROCK]),
-    "bars of none": lambda beats: bars_copied([ROCK], beats),
+    "nearest_clips": lambda beats: nearest_clips(beats, [ROCK]),
+    "nearest of none": lambda beats: nearest_clips([ROCK], beats),
+    "steps_copied": lambda beats: steps_copied(beats, [ROCK]),
+    "steps of none": lambda beats: steps_copied([ROCK], beats),
     "neighbourhoods": lambda beats: neighbourhoods(beats, np.arange(3)),
     "two_sample": lambda beats: two_sample(beats, beats, beats),
 }
@@ -143,8 +143,8 @@ def test_what_is_no_beats_is_refused(function, wrong):
         "distinct_share",
         "hamming_within",
         "distinct_ngrams",
-        "nearest_clip",
-        "bars_copied",
+        "nearest_clips",
+        "steps_copied",
         "neighbourhoods",
     ],
 )
@@ -320,7 +320,7 @@ def test_describe_beats_has_a_column_each():
 def test_twenty_thousand_clips_take_seconds():
     hits = np.random.default_rng(0).random((20_000, 32, 9)) < 0.1
     assert describe_beats(hits).shape == (20_000, 32)
-    assert nearest_clip(hits[:200], hits).max() == 0
+    assert nearest_clips(hits[:200], hits)[0].max() == 0
 
 
 @given(arrays(bool, (6, 16, 9)))
@@ -360,7 +360,9 @@ def test_the_list_is_whole():
     ]
     assert {m.name: m.better for m in METRICS.values() if m.better != "like real"} == {
         "coverage": "higher",
+        "mixture": "lower",
         "score distance": "lower",
+        "below the real 1%": "lower",
     }
     assert METRICS["coverage"] == Metric("coverage", "diversity", "higher", coverage, "neighbours")
     assert METRICS["distinct beats"].function is distinct_share

@@ -362,8 +362,8 @@ def test_a_q_network_is_found_though_nobody_imported_it():
 
 
 def test_the_judge_is_a_model_like_others():
-    judge = load(package_path("judges") / "gru.safetensors")
-    assert type(judge).__name__ == "Judge" and judge.card["name"] == "gru"
+    judge = load(package_path("judges") / "judge.safetensors")
+    assert type(judge).__name__ == "Judge" and judge.card["name"] == "judge"
     assert len(generate(judge, 2)) == 2
 
 

@@ -10,6 +10,8 @@ __all__ = ['MAX_BYTES', 'MAX_TOTAL', 'SUFFIXES', 'GROOVE_URL', 'GROOVE_SHA256', 
 import functools
 import lzma
 import os
+import re
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,19 +19,27 @@ from pathlib import Path
 # %% ../nbs/lib/archive.ipynb #c6d2b47e
 MAX_BYTES = 2_000_000  # one file
 MAX_TOTAL = 100_000_000  # all files together
-SUFFIXES = (".mid", ".midi", ".csv")  # nothing else is read
+SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".rmi", ".csv")  # in small or large letters
 
 
 def safe_name(
     name: str,  # of a file, as a zip or a table writes it
     where,  # what to call the data set in an error
-) -> str:  # the same name
+) -> str:  # the same name with slashes, its letters as most systems write them
     "The path inside the data set, or a `ValueError` if it leads out of it."
-    if name.startswith(("/", "\\")) or ":" in name or ".." in name.replace("\\", "/").split("/"):
+    path = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    if path.startswith("/") or re.match("[A-Za-z]:/", path) or ".." in path.split("/"):
         raise ValueError(
             f"{where}: holds the path {name!r}, which leads out of the data set; nothing was read"
         )
-    return name
+    return path
+
+
+def _wanted(path):
+    "Is it a file that we read, and not one of those that a Mac puts beside each?"
+    *folders, name = path.split("/")
+    beside = name.startswith("._") or "__MACOSX" in folders
+    return path.lower().endswith(SUFFIXES) and not beside
 
 # %% ../nbs/lib/archive.ipynb #3dca8363
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError)
@@ -37,7 +47,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFErro
 
 def _members(archive, path):
     "What shall be read from a zip, or a `ValueError` if it is too much."
-    members = [m for m in archive.infolist() if safe_name(m.filename, path).endswith(SUFFIXES)]
+    members = [m for m in archive.infolist() if _wanted(safe_name(m.filename, path))]
     big = [m.filename for m in members if m.file_size > MAX_BYTES]
     if big:
         raise ValueError(f"{path}: {big[0]} is larger than {MAX_BYTES:,} bytes unpacked")
@@ -50,7 +60,8 @@ def _read_zip(path):
     "All MIDI and CSV files of a zip, as {name: bytes}."
     try:
         with zipfile.ZipFile(path) as archive:
-            return {m.filename: archive.read(m) for m in _members(archive, path)}
+            members = _members(archive, path)
+            return {safe_name(m.filename, path): archive.read(m) for m in members}
     except (*_DAMAGE, UnicodeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error})") from None
 
@@ -60,13 +71,14 @@ def _read_folder(path):
     found = [
         p
         for p in path.rglob("*")
-        if p.suffix in SUFFIXES and p.is_file() and p.stat().st_size <= MAX_BYTES
+        if _wanted(p.as_posix()) and p.is_file() and p.stat().st_size <= MAX_BYTES
     ]
     if sum(p.stat().st_size for p in found) > MAX_TOTAL:
         raise ValueError(
             f"{path}: its MIDI and CSV files are larger than {MAX_TOTAL:,} bytes together"
         )
-    return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(found)}
+    names = [safe_name(p.relative_to(path).as_posix(), path) for p in sorted(found)]
+    return dict(zip(names, (p.read_bytes() for p in sorted(found))))
 
 # %% ../nbs/lib/archive.ipynb #9f270fed
 def dataset_files(
@@ -77,13 +89,15 @@ def dataset_files(
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder")
     files = _read_folder(path) if path.is_dir() else _read_zip(path)
-    tables = [name for name in files if name.split("/")[-1] == "info.csv"]
+    tables = [name for name in files if name.split("/")[-1].lower() == "info.csv"]
     if not tables:
         raise ValueError(
             f"{path}: holds no info.csv, so it is not a data set in the layout of Groove"
         )
-    root = min(sorted(tables), key=lambda name: name.count("/"))[: -len("info.csv")]
-    return {name[len(root) :]: data for name, data in files.items() if name.startswith(root)}
+    table = min(sorted(tables), key=lambda name: name.count("/"))
+    root = table[: -len("info.csv")]
+    inside = {name[len(root) :]: data for name, data in files.items() if name.startswith(root)}
+    return {**inside, "info.csv": files[table]}
 
 # %% ../nbs/lib/archive.ipynb #2482f6c0
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"

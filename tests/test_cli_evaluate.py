@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from helpers import fails
+from helpers import fails, midi_bytes
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
@@ -72,6 +72,21 @@ def test_final_looks_at_test_clips(folder):
         and "beside test clips" in result.stdout
         and "No two-sample test.\n" in result.stdout
     )
+
+
+def test_notes_of_many_files_are_one_of_each_kind(folder):
+    "Rolls of 32nds lose strokes, and a waltz is refused unless asked for."
+    roll = [(38, 90, tick, tick + 30) for tick in range(0, 3840, 60)]
+    (folder / "rolls").mkdir()
+    for number in range(12):
+        data = midi_bytes(roll[: -1 - number], last_tick=3840)
+        (folder / f"rolls/{number:02}.mid").write_bytes(data)
+    told = evaluate(files(folder, "rolls") + " --fast").stderr
+    notes = [line for line in told.splitlines() if line.startswith("Note: rolls/00.mid: ")]
+    assert len(notes) == len(told.splitlines()) == 2
+    assert "left out 31 of 63 strokes" in notes[0] and "in 11 more" in notes[0]
+    (folder / "waltz.mid").write_bytes(midi_bytes(roll[:48], signature="3-4", last_tick=2880))
+    fails(evaluate("waltz.mid"), "waltz.mid: is in 3/4", "--fit-bars")
 
 
 def test_poly(folder):

@@ -544,6 +544,34 @@ def test_damage_is_named_and_read_around():
         Beat.from_midi(b"junk" + data)
 
 
+@pytest.mark.filterwarnings("ignore:.*of its bars is a bar:UserWarning")
+def test_a_waltz_by_music21(tmp_path):
+    from music21 import instrument, meter, note, stream, tempo
+
+    part = stream.Part([instrument.BassDrum(), meter.TimeSignature("3/4")])
+    part.insert(0, tempo.MetronomeMark(number=90))
+    for i in range(12):
+        part.append(note.Note(38 if i % 3 else 36, quarterLength=1))
+    with pytest.raises(ValueError, match="not from a music21 Part: give its path, or save it"):
+        Beat.from_midi(part)
+    part.write("midi", tmp_path / "waltz.mid")
+    with pytest.raises(ValueError, match="waltz.mid: is in 3/4"):
+        Beat.from_midi(tmp_path / "waltz.mid")
+    beat = Beat.from_midi(tmp_path / "waltz.mid", fit_bars=True)
+    assert np.flatnonzero(beat.velocity[:, 0]).tolist() == [0, 16, 32, 48] and beat.bpm == 90
+    assert (beat.velocity > 0).sum() == 12
+
+
+def test_objects_of_other_libraries_are_refused_in_a_line():
+    "mido's, and what others look like: instruments without a clock, tracks."
+    song = mido.MidiFile(file=io.BytesIO(file_of(rock())))
+    kinds = [type("MidiFile", (), dict(instruments=[], ticks_per_beat=480)), type("Score", (), {})]
+    for source in (song, *(kind() for kind in kinds)):
+        with pytest.raises(ValueError, match="a path, bytes or a PrettyMIDI, not from a") as error:
+            Beat.from_midi(source)
+        assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+
+
 # What goes wrong says so
 
 
@@ -800,7 +828,7 @@ def try_to_read(data: bytes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings(
-            "ignore", ".*(left out|its tempo changes|just before its end|the grid)"
+            "ignore", ".*(left out|its tempo changes|just before its end|the grid|read as 4)"
         )
         try:
             return Beat.from_midi(data)

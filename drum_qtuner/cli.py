@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 import drum_qtuner
+from .cli_files import continue_command, player_options, vary_command
 from .cli_listen import listen_command
 from drum_qtuner.commands import (
     Commands,
@@ -43,7 +44,8 @@ def main(context):
         click.echo(context.get_help())
 
 
-main.add_command(listen_command)
+for command in (continue_command, vary_command, listen_command):
+    main.add_command(command)
 
 # %% ../nbs/lib/cli.ipynb #bf5f73ae
 def strokes_of(
@@ -93,28 +95,9 @@ def data_command(source, **reading):
 # %% ../nbs/lib/cli.ipynb #5af26e97
 how_to_play = combined(
     click.option(
-        "--model",
-        default="note_cnn",
-        show_default=True,
-        help="note_cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.",
-    ),
-    click.option(
         "--n", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Number of beats."
     ),
-    click.option(
-        "--decode",
-        default="sample",
-        show_default=True,
-        type=click.Choice(["sample", "argmax"]),
-        help="sample: draw each step; argmax: always the best one, as the paper does with"
-        " Q-networks.",
-    ),
-    click.option(
-        "--temperature",
-        default=1.0,
-        show_default=True,
-        help="For sampling: below 1 safer, above 1 wilder.",
-    ),
+    player_options,
 )
 
 # %% ../nbs/lib/cli.ipynb #aa1321c4

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 import drum_qtuner
-from .cli_files import continue_command, player_options, vary_command
+from .cli_files import continue_command, convert_command, player_options, vary_command
 from .cli_listen import listen_command
 from drum_qtuner.commands import (
     Commands,
@@ -44,7 +44,7 @@ def main(context):
         click.echo(context.get_help())
 
 
-for command in (continue_command, vary_command, listen_command):
+for command in (continue_command, vary_command, convert_command, listen_command):
     main.add_command(command)
 
 # %% ../nbs/lib/cli.ipynb #bf5f73ae

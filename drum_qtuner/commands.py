@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['data_option', 'seed_option', 'overwrite_option', 'reading_options', 'bars_option', 'plain', 'stop', 'Commands',
-           'combined', 'Numbers', 'load_model', 'check_free', 'short_names', 'read_folders']
+           'combined', 'Numbers', 'load_model', 'check_free', 'midi_files', 'short_names', 'read_folders']
 
 # %% ../nbs/lib/commands.ipynb #7c1b6566
+import glob
 import re
 import sys
 import warnings
@@ -165,6 +166,30 @@ def check_free(
         raise ValueError(
             f"{there[0]} is there already: choose another place with --out, or say --overwrite"
         )
+
+# %% ../nbs/lib/commands.ipynb #a02a38cc
+def _inside(folder):
+    "The MIDI files of a folder and the folders in it, and where they lie there."
+    from drum_qtuner.archive import is_midi
+
+    found = [path for path in sorted(folder.rglob("*")) if is_midi(path.as_posix())]
+    return {path: path.relative_to(folder) for path in found if path.is_file()}
+
+
+def midi_files(
+    sources,  # paths of files and folders, and patterns such as *.mid
+) -> dict[Path, Path]:  # {path: where it lies in the folder that was named, or its own name}
+    "The MIDI files that are meant; a `ValueError` names what is not there."
+    found: dict[Path, Path] = {}
+    for source in map(Path, sources):
+        named = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
+        paths = [source] if source.exists() else named
+        inside = [_inside(path) if path.is_dir() else {path: Path(path.name)} for path in paths]
+        if not any(inside):
+            raise ValueError(f"{source}: there is no such file, or no MIDI file in it")
+        for files in inside:
+            found |= files
+    return found
 
 # %% ../nbs/lib/commands.ipynb #4de29785
 def short_names(

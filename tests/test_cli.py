@@ -355,7 +355,7 @@ def test_programmers_mistakes_are_not_hidden(monkeypatch):
     assert isinstance(drum_qtuner("data").exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("command", "run generate continue vary data evaluate".split())
+@pytest.mark.parametrize("command", "run generate continue vary convert data evaluate".split())
 def test_help_has_an_example(command):
     result = drum_qtuner(f"{command} --help")
     assert result.exit_code == 0 and f"Example:  drum_qtuner {command} " in result.stdout

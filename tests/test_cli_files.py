@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from helpers import fails, midi_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from music21 import converter
+from scipy.io import wavfile
 from strategies import rock
 
 from drum_qtuner.beat import Beat
@@ -158,3 +160,60 @@ def test_vary_plays_around_what_is_kept():
     ):
         fails(drum_qtuner(f"vary rock.mid --keep {keep} --out x"), words)
     fails(drum_qtuner("vary rock.mid"), "--keep")
+
+
+def lengths(folder: str) -> dict:
+    "Seconds of each sound in a folder."
+    found = {path.name: wavfile.read(path) for path in sorted(Path(folder).rglob("*.wav"))}
+    return {name: len(samples) / rate for name, (rate, samples) in found.items()}
+
+
+def test_convert_files_folders_and_patterns():
+    for name in ("loops/a.mid", "loops/more/b.MID", "c.mid"):
+        rock(120).to_midi(name)
+    Path("loops/._a.mid").write_bytes(b"what a Mac leaves")
+    for line in ("loops c.mid", "loops '*.mid'", "'loops/**/*.*d' loops/more/b.MID c.mid"):
+        result = drum_qtuner(f"convert {line} --to wav --loop --out sounds --overwrite")
+        assert result.exit_code == 0, result.output
+        assert lengths("sounds") == {name: pytest.approx(4) for name in ("a.wav", "b.wav", "c.wav")}
+    assert Path("sounds/more/b.wav").exists()
+    Beat.from_classes([9] * 15 + [7]).to_midi("crash.mid")
+    for line, seconds in (("--out once", 2.1), ("--loop --out looped", 2)):
+        assert drum_qtuner(f"convert crash.mid --to wav {line}").exit_code == 0
+        [found] = lengths(line.split()[-1]).values()
+        assert found > seconds if seconds > 2 else found == pytest.approx(2)  # or it rings out
+    fails(drum_qtuner("convert crash.mid --to wav --out once"), "is there already", "--overwrite")
+
+
+def test_convert_to_all_kinds():
+    rock(90).to_midi("rock.mid")
+    for kind in "txt svg musicxml html mid".split():
+        assert drum_qtuner(f"convert rock.mid --to {kind} --write-map roland").exit_code == 0
+    read = {path.suffix: path.read_text() for path in Path("converted").glob("*.[!m]*")}
+    assert read[".txt"] == f"{rock(90)}\n" and "<svg" in read[".svg"] and "<audio" in read[".html"]
+    chart = converter.parse("converted/rock.musicxml")
+    struck = (rock().velocity > 0).sum()
+    assert sum(len(getattr(note, "notes", [note])) for note in chart.recurse().notes) == struck
+    assert Beat.from_midi("converted/rock.mid") == rock(90)
+    Beat.from_classes([2, 3] * 8).to_midi("toms.mid")
+    assert drum_qtuner("convert toms.mid --to mid --write-map roland").exit_code == 0
+    assert {
+        note
+        for _, kind, note, _ in told(Path("converted/toms.mid").read_bytes())
+        if kind == "stroke"
+    } == {48, 45}
+
+
+def test_convert_goes_on_after_a_bad_file_if_asked():
+    rock(90).to_midi("good.mid")
+    Path("bad.mid").write_bytes(b"MThd")
+    Path("waltz.mid").write_bytes(midi_bytes([(36, 90, 0, 60)], signature="3-4", last_tick=2880))
+    fails(drum_qtuner("convert bad.mid good.mid --to txt"), "bad.mid: not a MIDI file")
+    result = drum_qtuner("convert '*.mid' --to txt --skip-bad --overwrite")
+    assert result.exit_code == 0 and "1 of 3 files as txt" in result.stdout
+    for words in ("left out: bad.mid: not a MIDI file", "left out: waltz.mid: is in 3/4"):
+        assert words in result.stdout
+    rock(90).to_midi("sub/good.mid")
+    fails(drum_qtuner("convert good.mid sub/good.mid --to txt --out x"), "would both be")
+    fails(drum_qtuner("convert nothing --to txt"), "nothing: there is no such file")
+    fails(drum_qtuner("convert good.mid --to mp3"), "mp3")

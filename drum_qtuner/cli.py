@@ -25,11 +25,11 @@ from drum_qtuner.commands import (
     load_model,
     overwrite_option,
     plain,
-    read_folders,
     reading_options,
     seed_option,
     stop,
 )
+from .folders import midi_files, read_folders
 from .report import PAPER, beat_paths, write_beats
 from .run_folder import RunSettings
 from .runs import Interrupted, read_clips, run
@@ -197,17 +197,20 @@ how_to_compare = combined(
 
 # %% ../nbs/lib/cli.ipynb #aa2ed9d6
 @main.command("evaluate")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_option
 @how_to_compare
+@click.option("--skip-bad", is_flag=True, help="Go on after a file that cannot be read.")
 @reading_options
 @bars_option
 @overwrite_option
 @seed_option
-def evaluate_command(files, source, final, poly, fast, out, overwrite, seed, fit_bars, **reading):
+def evaluate_command(
+    files, source, final, poly, fast, out, skip_bad, overwrite, seed, fit_bars, **reading
+):
     """Put the beats in MIDI files beside real ones, a column for each folder.
+
+    FILES are files, folders, patterns; what has more than two bars is cut like the data.
 
     Example:  drum_qtuner evaluate runs/groove-seed0/beats/*/*.mid --out panel/
     """
@@ -219,7 +222,7 @@ def evaluate_command(files, source, final, poly, fast, out, overwrite, seed, fit
 
     paths = [Path(out) / name for name in ("panel.csv", "panel.png")] if out else []
     check_free(paths, overwrite)
-    folders = read_folders(files, fit_bars=fit_bars, **reading)
+    folders = read_folders(midi_files(files), True, skip_bad, fit_bars=fit_bars, **reading)
     clips = load_clips(source, split="all", verbose=False, **reading)
     panel = evaluate(folders, clips, final=final, mono=not poly, fast=fast, seed=seed)
     click.echo(

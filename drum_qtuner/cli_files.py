@@ -18,12 +18,12 @@ from drum_qtuner.commands import (
     check_free,
     combined,
     load_model,
-    midi_files,
     overwrite_option,
     plain,
     reading_options,
     seed_option,
 )
+from .folders import midi_files
 from .maps import drum_number
 from .report import beat_paths
 

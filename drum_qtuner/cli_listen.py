@@ -21,11 +21,10 @@ from drum_qtuner.commands import (
     load_model,
     overwrite_option,
     plain,
-    read_folders,
     reading_options,
     seed_option,
-    short_names,
 )
+from .folders import read_folders, short_names
 
 # %% ../nbs/lib/cli_listen.ipynb #7d7a540a
 @click.group("listen", invoke_without_command=True)

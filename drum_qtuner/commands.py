@@ -4,11 +4,9 @@
 
 # %% auto #0
 __all__ = ['data_option', 'seed_option', 'overwrite_option', 'reading_options', 'bars_option', 'plain', 'stop', 'Commands',
-           'combined', 'Numbers', 'load_model', 'check_free', 'midi_files', 'short_names', 'read_folders']
+           'combined', 'Numbers', 'load_model', 'check_free']
 
 # %% ../nbs/lib/commands.ipynb #7c1b6566
-import glob
-import re
 import sys
 import warnings
 from pathlib import Path
@@ -166,65 +164,3 @@ def check_free(
         raise ValueError(
             f"{there[0]} is there already: choose another place with --out, or say --overwrite"
         )
-
-# %% ../nbs/lib/commands.ipynb #a02a38cc
-def _inside(folder):
-    "The MIDI files of a folder and the folders in it, and where they lie there."
-    from drum_qtuner.archive import is_midi
-
-    found = [path for path in sorted(folder.rglob("*")) if is_midi(path.as_posix())]
-    return {path: path.relative_to(folder) for path in found if path.is_file()}
-
-
-def midi_files(
-    sources,  # paths of files and folders, and patterns such as *.mid
-) -> dict[Path, Path]:  # {path: where it lies in the folder that was named, or its own name}
-    "The MIDI files that are meant; a `ValueError` names what is not there."
-    found: dict[Path, Path] = {}
-    for source in map(Path, sources):
-        named = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
-        paths = [source] if source.exists() else named
-        inside = [_inside(path) if path.is_dir() else {path: Path(path.name)} for path in paths]
-        if not any(inside):
-            raise ValueError(f"{source}: there is no such file, or no MIDI file in it")
-        for files in inside:
-            found |= files
-    return found
-
-# %% ../nbs/lib/commands.ipynb #4de29785
-def short_names(
-    paths,  # of folders or files
-) -> dict:  # {path: its own name, or the whole path where two have the same name}
-    "Names that tell paths apart."
-    paths = sorted(set(map(Path, paths)))
-    short = len({path.name for path in paths}) == len(paths)
-    return {path: path.name if short and path.name else path.as_posix() for path in paths}
-
-# %% ../nbs/lib/commands.ipynb #b396317e
-def _tell_first(notes):
-    "Warn with the first note of each kind, of all [(path, sentence)]."
-    kinds: dict[str, list[str]] = {}
-    for path, sentence in notes:
-        kind = re.sub(r"\d[\d./]*", "", sentence.removeprefix(f"{path}: ")).split(":")[0]
-        kinds.setdefault(kind, []).append(sentence)
-    for first, *others in kinds.values():
-        more = f" (and something of the kind in {len(others)} more)" * bool(others)
-        warnings.warn(first + more, stacklevel=3)
-
-
-def read_folders(
-    files,  # paths of MIDI files
-    **reading,  # how, as for `Beat.from_midi`
-) -> dict:  # {short name of a folder: its beats}
-    "The beats in some MIDI files, by folder."
-    from drum_qtuner.beat import Beat
-
-    names, notes = short_names(path.parent for path in files), []
-    folders: dict[str, list[Beat]] = {name: [] for name in names.values()}
-    for path in files:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            folders[names[path.parent]].append(Beat.from_midi(path, **reading))
-        notes += [(path, str(note.message)) for note in caught]
-    _tell_first(notes)
-    return folders

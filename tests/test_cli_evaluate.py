@@ -1,6 +1,7 @@
 """The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
 
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ def folder(tmp_path_factory):
     Beat.from_classes([6] * 64).to_midi(folder / "long/01.mid")
     Beat.from_classes([6] * 64).to_midi(folder / "long/02.mid")
     (folder / "broken.mid").write_bytes(b"MThd")
+    Beat.from_classes([6] * 16).to_midi(folder / "short.mid")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -89,6 +91,24 @@ def test_notes_of_many_files_are_one_of_each_kind(folder):
     fails(evaluate("waltz.mid"), "waltz.mid: is in 3/4", "--fit-bars")
 
 
+def test_songs_are_cut_and_folders_are_searched(folder):
+    "Two beats of four bars have three clips each; a broken file is left out if asked."
+    result = evaluate("long --fast")
+    assert result.exit_code == 0 and "6 beats of each folder" in result.stdout
+    songs = folder / "songs"
+    songs.mkdir()
+    for name in ("broken.mid", "short.mid", "long/01.mid"):
+        (songs / Path(name).name).write_bytes((folder / name).read_bytes())
+    fails(evaluate("songs --fast"), "broken.mid: not a MIDI file")
+    result = evaluate("songs/*.mid --fast --skip-bad")
+    assert result.exit_code == 0 and "3 beats of each folder" in result.stdout
+    told = [line for line in result.stderr.splitlines() if line.startswith("Note: left out songs/")]
+    assert len(told) == 2 and "broken.mid" in told[0] and "has one bar" in told[1]
+    (songs / "01.mid").unlink()
+    fails_after_notes = evaluate("songs --fast --skip-bad")
+    assert fails_after_notes.exit_code == 2 and "not one of 2 files" in fails_after_notes.stderr
+
+
 def test_poly(folder):
     assert evaluate(files(folder, "loops") + " --poly --fast").exit_code == 0
 
@@ -100,7 +120,8 @@ def test_poly(folder):
         ("nowhere.mid", ["nowhere.mid"]),
         ("broken.mid", ["broken.mid"]),
         ("chance/00.mid", ["at least two"]),
-        ("long/01.mid long/02.mid", ["long", "64 steps"]),
+        ("short.mid short.mid", ["short.mid: has one bar"]),
+        ("nothing", ["nothing: there is no such file"]),
     ],
 )
 def test_mistakes(folder, line, words):

@@ -12,6 +12,7 @@ from . import midi as _midi  # noqa: F401 (... and comes from MIDI files: both a
 _names = {
     "lesson": ["expect", "sealed"],
     "beat": ["Beat", "Drum", "KIT", "REST", "CLASS_OF_PITCH"],
+    "maps": ["MAPS"],
     "grooves": ["GROOVES"],
     "sound": ["render"],
     "pictures": ["roll"],

@@ -14,16 +14,17 @@ import click
 from .cli_pool import pool_command
 from drum_qtuner.commands import (
     Numbers,
+    bars_option,
     check_free,
     combined,
     data_option,
     load_model,
     overwrite_option,
     plain,
-    read_folders,
+    reading_options,
     seed_option,
-    short_names,
 )
+from .folders import read_folders, short_names
 
 # %% ../nbs/lib/cli_listen.ipynb #7d7a540a
 @click.group("listen", invoke_without_command=True)
@@ -171,11 +172,12 @@ def read_contestants(
     models,  # names or paths as for `load_model`
     n: int,  # beats of a folder at most; if it has more, they are drawn
     seed: int,  # for the drawing
+    **reading,  # how files are read, as for `Beat.from_midi`
 ) -> dict:  # {name: a network, or a list of `Beat`s}
     "What a listening test compares: each folder of MIDI files, and each network."
     import numpy as np
 
-    folders = read_folders(files)
+    folders = read_folders(files, **reading)
     stems = {model: Path(model.removesuffix(".safetensors")) for model in models}
     names = short_names(stems.values())
     check_contestants(folders, names.values())
@@ -266,9 +268,25 @@ page_form = combined(
 @page_contents
 @page_form
 @data_option
+@reading_options
+@bars_option
 @overwrite_option
 @seed_option
-def page_command(files, models, out, beats, rounds, repeats, ties, bpm, source, overwrite, seed):
+def page_command(
+    files,
+    models,
+    out,
+    beats,
+    rounds,
+    repeats,
+    ties,
+    bpm,
+    source,
+    overwrite,
+    seed,
+    fit_bars,
+    **reading,
+):
     """Make a blind test of beats: a page that needs nothing but a browser.
 
     Example:  drum_qtuner listen page first/*.mid second/*.mid --out test.html
@@ -284,8 +302,8 @@ def page_command(files, models, out, beats, rounds, repeats, ties, bpm, source, 
     from drum_qtuner.listening import listening_page
     from drum_qtuner.preprocessing import load_clips
 
-    contestants = read_contestants(files, models, beats, seed)
-    clips = load_clips(source, split="validation", verbose=False)
+    contestants = read_contestants(files, models, beats, seed, fit_bars=fit_bars, **reading)
+    clips = load_clips(source, split="validation", verbose=False, **reading)
     test = design(contestants, clips, beats, rounds, repeats, ties, bpm, seed=seed)
     listening_page(test, out)
     tell_page(test, out, clips.origin.name)

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .archive import download
-from .beat import CLASS_OF_PITCH, Beat
+from .beat import Beat
 from drum_qtuner.groove import (
     SPLITS,
     Origin,
@@ -26,9 +26,10 @@ from drum_qtuner.groove import (
     packaged_performances,
     read_performances,
 )
+from .maps import pitch_map
 from .steps import quantise
 from .tfds import tfds_builder, tfds_examples
-from .windows import in_order, position, why_not, windows, windows_by_step
+from .windows import in_order, position, why_not, window_count, windows, windows_by_step
 
 # %% ../nbs/lib/clips.ipynb #9529ac70
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,6 +81,7 @@ def collect(
     # window, which decide whether it is kept, and the notes for the clip
     name: str = "performances",  # of the origin, if it is not Groove
     kind: str = "performances",  # of the origin
+    map="roland+gm",  # which pitch is which drum, see `pitch_map`
 ) -> Clips:  # ordered by performance and bar
     "The clips that the paper's rules keep, and a count of the others."
     clips, rows = [], []
@@ -94,10 +96,12 @@ def collect(
     if not clips:
         raise ValueError(f"not one clip of two bars in 4/4 (left out: {left_out or 'nothing'})")
     table = pd.DataFrame(rows, columns=[*_INFO, "bar", "notes"]).sort_values(["id", "bar"])
-    unknown = int((~np.isin(np.concatenate(clips)[:, 2], list(CLASS_OF_PITCH))).sum())
-    if unknown:
-        left_out["(notes) of pitches that are not on the kit"] = unknown
-    arrays = quantise([clips[i] for i in table.index])
+    drums, pitches = pitch_map(map), np.concatenate(clips)[:, 2].astype(int)
+    unknown = pitches[~np.isin(pitches, list(drums))]
+    if len(unknown):
+        which = ", ".join(np.unique(unknown).astype(str))
+        left_out[f"(notes) of pitches that are not on the kit: {which}"] = len(unknown)
+    arrays = quantise([clips[i] for i in table.index], drums)
     table = table.reset_index(drop=True)
     origin = origin_of(arrays, table.to_dict("list"), name, kind)
     return Clips(*arrays, table, origin, left_out)
@@ -114,9 +118,14 @@ def cut(
     grid: str = "paper",  # "paper": as TFDS and the paper; "performance": repairs the first step
     name: str = "performances",  # of the origin, if it is not Groove
     kind: str = "performances",  # of the origin
+    map="roland+gm",  # which pitch is which drum, see `pitch_map`
 ) -> Clips:  # of all splits
     "All two-bar clips of some performances."
     _check_grid(grid)
+    if not any(window_count(p) for p in performances):
+        raise ValueError(
+            f"not one clip of two bars in 4/4: each of {len(performances)} performances is shorter"
+        )
 
     def pairs(performance):
         "Each window twice: as the paper cuts it, and as it shall be kept."
@@ -124,7 +133,7 @@ def cut(
         kept = paper if grid == "paper" else windows_by_step(performance)
         return ((bar, notes, clip) for (bar, notes), (_, clip) in zip(paper, kept))
 
-    return collect(((p.info, *pair) for p in performances for pair in pairs(p)), name, kind)
+    return collect(((p.info, *pair) for p in performances for pair in pairs(p)), name, kind, map)
 
 # %% ../nbs/lib/clips.ipynb #34ce1e4c
 @functools.cache
@@ -133,7 +142,7 @@ def _packaged_clips(grid):
     return cut(packaged_performances(), grid)
 
 
-def _tfds_clips(archive, grid):
+def _tfds_clips(archive, grid, map):
     "All clips of an archive, in the windows that TFDS cuts."
     if grid != "paper":
         raise ValueError(
@@ -145,22 +154,31 @@ def _tfds_clips(archive, grid):
         steps = position(ticks[:, :2], track.tempos[0][1], track.ticks_per_quarter)
         notes = np.column_stack([steps, ticks[:, 2:]])
         items.append((info, bar, notes, notes))
-    return collect(items, Path(archive).name, "tfds")
+    return collect(items, Path(archive).name, "tfds", map)
 
 
-def _read_clips(source, grid):
+def _own_clips(path, grid, map, channel, strict):
+    "All clips of a folder or a zip."
+    performances, skipped = read_performances(path, channel, strict)
+    kind = "folder" if path.is_dir() else "zip"
+    clips = cut(performances, grid, path.resolve().name, kind, map)
+    if skipped:
+        print(f"skipped {len(skipped)} performances, the first: {skipped[0]}")
+        clips.left_out["(performances) skipped"] = len(skipped)
+    short = sum(not window_count(performance) for performance in performances)
+    if short and clips.origin.kind != "groove":
+        clips.left_out["(performances) shorter than two bars"] = short
+    return clips
+
+
+def _read_clips(source, grid, map, channel, strict):
     "All clips of a source."
     if source == "auto":
         return _packaged_clips(grid)
     if source == "tfds" or str(source).startswith("tfds:"):
-        return _tfds_clips(str(source)[len("tfds:") :] or download(), grid)
+        return _tfds_clips(str(source)[len("tfds:") :] or download(), grid, map)
     path = download() if source == "download" else Path(source)
-    performances, skipped = read_performances(path)
-    clips = cut(performances, grid, path.resolve().name, "folder" if path.is_dir() else "zip")
-    if skipped:
-        print(f"skipped {len(skipped)} performances, the first: {skipped[0]}")
-        clips.left_out["(performances) skipped"] = len(skipped)
-    return clips
+    return _own_clips(path, grid, map, channel, strict)
 
 # %% ../nbs/lib/clips.ipynb #1af36886
 def load_clips(
@@ -169,6 +187,9 @@ def load_clips(
     split: str = "train",  # "train", "validation", "test" or "all"
     grid: str = "paper",  # "paper" or "performance", see `cut`
     verbose: bool = True,  # say where the clips come from
+    map="roland+gm",  # of data of your own: "roland", "gm", both, a file or a dict, see `pitch_map`
+    channel: int = 10,  # of data of your own: where the drums are, 1 to 16
+    strict: bool = True,  # of data of your own: skip damaged files; otherwise read what can be read
 ) -> Clips:  # two-bar clips in 4/4
     "The clips of a data set: of Groove, if no other is named."
     if split not in (*SPLITS, "all"):
@@ -176,7 +197,8 @@ def load_clips(
     _check_grid(grid)
     if not isinstance(source, (str, os.PathLike)):
         raise ValueError(f"source must be a name or a path, not {source!r}")
-    clips = _read_clips(source, grid)
+    pitch_map(map)
+    clips = _read_clips(source, grid, map, channel, strict)
     if verbose:
         left_out = ", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"
         print(f"{len(clips):,} clips in all splits, from {clips.origin.name}; left out: {left_out}")

@@ -10,14 +10,15 @@ __all__ = ['GROOVE', 'GROOVE_HASHES', 'INFO_COLUMNS', 'SPLITS', 'PACKAGED', 'Ori
 import csv
 import hashlib
 import io
+import warnings
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from .archive import dataset_files, safe_name
+from .archive import MAX_BYTES, SUFFIXES, dataset_files, safe_name
 from .beat import MAX_BARS
 from .midi_file import DrumTrack, read_drums
 
@@ -138,39 +139,60 @@ def _perform(info, track):
     return Performance({**info, "bpm": bpm, **tempo}, notes, last)
 
 # %% ../nbs/lib/groove.ipynb #cf1691ac
+def _strokes(track):
+    "The track with strokes of a tick to a sixteenth, as long as its file."
+    notes, sixteenth = track.notes.copy(), max(1, track.ticks_per_quarter // 4)
+    notes[:, 1] = np.clip(notes[:, 1], notes[:, 0] + 1, notes[:, 0] + sixteenth)
+    notes = notes[np.argsort(notes[:, 1], kind="stable")]
+    return replace(track, notes=notes, end=track.length)
+
+
 def read_performance(
     info: dict,  # a row of info.csv
     data: bytes,  # its MIDI file
+    as_groove: bool = False,  # as the paper's tools read it; otherwise every stroke counts
+    channel: int = 10,  # 1 to 16: where the drums are
+    strict: bool = True,  # a damaged file is an error; otherwise what can be read is read
 ) -> Performance:  # notes in seconds, in the order in which they end
     "One recorded performance; a `ValueError` names what is wrong with it."
     _meter(info)
     try:
-        track = read_drums(data)
+        track = read_drums(data, ended_only=as_groove, channel=channel, strict=strict)
     except ValueError as error:
         raise ValueError(f"{info['midi_filename']}: {error}") from None
-    return _perform(info, track)
+    if track.damage:
+        said = ", ".join(track.damage)
+        warnings.warn(f"{info['midi_filename']}: damaged: {said}; the rest is read", stacklevel=2)
+    return _perform(info, track if as_groove else _strokes(track))
 
 # %% ../nbs/lib/groove.ipynb #b4c504da
-def _try_performance(info, data):
+def _try_performance(info, data, **reading):
     "The performance, or the text of the error."
+    name = info["midi_filename"]
+    if data is None and not name.lower().endswith(SUFFIXES):
+        return f"{name}: named in info.csv, but its name ends in none of {', '.join(SUFFIXES)}"
     if data is None:
-        return f"{info['midi_filename']}: named in info.csv, but not there, or too large"
+        return f"{name}: named in info.csv, but not there, or larger than {MAX_BYTES:,} bytes"
     try:
-        return read_performance(info, data)
+        return read_performance(info, data, **reading)
     except ValueError as error:
         return str(error)
 
 
 def read_performances(
     path,  # a folder or a zip in the layout of Groove
+    channel: int = 10,  # 1 to 16: where the drums are
+    strict: bool = True,  # a damaged file is skipped; otherwise what can be read of it is read
 ) -> tuple[list[Performance], list[str]]:  # the performances, and why others were skipped
     "Every performance of a data set, each parsed once."
     from tqdm import tqdm
 
     found = dataset_files(path)
     rows = read_info(found["info.csv"], f"{path}: info.csv")
+    as_groove = rows == read_info((PACKAGED / "info.csv").read_bytes())
+    reading = dict(as_groove=as_groove, channel=channel, strict=strict)
     results = [
-        _try_performance(row, found.get(safe_name(row["midi_filename"], path)))
+        _try_performance(row, found.get(safe_name(row["midi_filename"], path)), **reading)
         for row in tqdm(rows, desc="reading performances", leave=False)
     ]
     read = [result for result in results if isinstance(result, Performance)]

@@ -130,8 +130,12 @@ class Score:
         "Write MusicXML, for MuseScore, Sibelius and Finale. (For the ear there is `to_midi`.)"
         return write_file(path, self.xml.encode())
 
+    def svg(self) -> str:  # an SVG picture
+        "The chart as a picture."
+        return _engrave(self.xml, self.bpm)
+
     def _repr_html_(self) -> str:
-        svg = _engrave(self.xml, self.bpm)
+        svg = self.svg()
         width = 1.5 * float(re.findall(r'viewBox="0 0 (\d+)', svg)[0])
         return (  # black on white paper, whatever the page's colours
             '<img alt="Drum chart" src="data:image/svg+xml;base64,'

@@ -35,12 +35,13 @@ def minutes(
 # %% ../nbs/lib/runs.ipynb #1bccfbef
 def read_clips(
     source="auto",  # see `load_clips`
+    **reading,  # map, channel and strict, as for `load_clips`
 ):  # `Clips` of all splits
     "All clips of a data set; a `ValueError` if a split is empty."
     from drum_qtuner.groove import SPLITS
     from drum_qtuner.preprocessing import load_clips
 
-    clips = load_clips(source, split="all", verbose=False)
+    clips = load_clips(source, split="all", verbose=False, **reading)
     for split in SPLITS:
         if not (clips.info["split"] == split).any():
             raise ValueError(

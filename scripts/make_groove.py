@@ -28,7 +28,7 @@ def make(
     "The files of the packaged copy."
     found = dataset_files(source)
     rows = read_info(found["info.csv"], f"{source}: info.csv")
-    tracks = [read_drums(found[row["midi_filename"]]) for row in rows]
+    tracks = [read_drums(found[row["midi_filename"]], ended_only=True) for row in rows]
     return {
         "info.csv": found["info.csv"],
         "notes.npz": pack_tracks(tracks),

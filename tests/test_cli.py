@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import HEARS_CTRL_C, fails, small_dataset, write_zip
+from helpers import HEARS_CTRL_C, fails, midi_bytes, small_dataset, write_zip
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.beat_player import player
@@ -351,11 +351,11 @@ def test_mistakes_get_one_line(folder, line, words):
 def test_programmers_mistakes_are_not_hidden(monkeypatch):
     import drum_qtuner.cli as cli
 
-    monkeypatch.setattr(cli, "read_clips", lambda source: 1 / 0)
+    monkeypatch.setattr(cli, "read_clips", lambda source, **reading: 1 / 0)
     assert isinstance(drum_qtuner("data").exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "data", "evaluate"])
+@pytest.mark.parametrize("command", "run generate continue vary convert data evaluate".split())
 def test_help_has_an_example(command):
     result = drum_qtuner(f"{command} --help")
     assert result.exit_code == 0 and f"Example:  drum_qtuner {command} " in result.stdout
@@ -406,6 +406,41 @@ def test_a_primer_keeps_its_touch():
         assert (beat.velocity[:16] == primer.velocity[:16]).all()
         assert (beat.offset[:16] == primer.offset[:16]).all()
     fails(drum_qtuner(f"{line} --overwrite --primer-steps 64"), "64", "--steps 32")
+
+
+def test_a_primer_from_any_program():
+    "Its map, channel and bars are named on the command line; what does not fit is said."
+    down = [(36, 90, 0, 60), (42, 80, 480, 540)]
+    elsewhere = midi_bytes([(35, 90, 0, 60), (60, 80, 480, 540)], last_tick=1920)
+    Path("elsewhere.mid").write_bytes(elsewhere.replace(b"\x99", b"\x92").replace(b"\x89", b"\x82"))
+    Path("waltz.mid").write_bytes(midi_bytes(down, signature="3-4", last_tick=1440))
+    Path("half.mid").write_bytes(midi_bytes(down * 2, last_tick=1920)[:-7])
+    Path("kit.txt").write_text("35 BD\n60 RC\n", encoding="utf-8")
+    Path("late.mid").write_bytes(midi_bytes([(38, 90, 1920 + t, 1980 + t) for t in (0, 60, 120)]))
+    line = "generate --n 1 --out any --overwrite --primer "
+    fails(drum_qtuner(line + "elsewhere.mid"), "notes are on channel 3", "--channel 3")
+    assert drum_qtuner(line + "elsewhere.mid --channel 3 --map kit.txt").exit_code == 0
+    assert Beat.from_midi("any/note_cnn-01.mid").velocity[[0, 4], [0, 8]].tolist() == [90, 80]
+    fails(drum_qtuner(line + "elsewhere.mid --map tuba"), "'tuba' is none of roland+gm, roland, gm")
+    fails(drum_qtuner(line + "waltz.mid"), "waltz.mid: is in 3/4", "--fit-bars")
+    assert "Note: waltz.mid: is in 3/4" in drum_qtuner(line + "waltz.mid --fit-bars").stderr
+    fails(drum_qtuner(line + "half.mid"), "half.mid: a damaged MIDI file", "--lenient")
+    assert "Note: half.mid: damaged" in drum_qtuner(line + "half.mid --lenient").stderr
+    told = drum_qtuner(line + "late.mid").stderr
+    assert "Note: late.mid: its first 16 steps are silent" in told
+    assert "late.mid: left out 1 of 3 strokes" in told and "off the grid" in told
+
+
+def test_data_of_ones_own_by_another_map():
+    drums_35 = {
+        name: data.replace(b"\x99\x24", b"\x99\x23").replace(b"\x89\x24", b"\x89\x23")
+        for name, data in small_dataset().items()
+    }
+    write_zip(Path("drums35.zip"), drums_35)
+    same, lost = (drum_qtuner(f"data --data drums35.zip{o}").stdout for o in ("", " --map roland"))
+    assert "kit: 35" in lost and "kit: 35" not in same and "Strokes: " in same
+    fails(drum_qtuner("data --data drums35.zip --channel 1"), "notes are on channel 10")
+    fails(drum_qtuner("data --channel 17"), "17")
 
 
 def test_generate_takes_a_model_of_a_run(finished):

@@ -1,12 +1,13 @@
 """The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
 
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from helpers import fails
+from helpers import fails, midi_bytes
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
@@ -24,6 +25,7 @@ def folder(tmp_path_factory):
     Beat.from_classes([6] * 64).to_midi(folder / "long/01.mid")
     Beat.from_classes([6] * 64).to_midi(folder / "long/02.mid")
     (folder / "broken.mid").write_bytes(b"MThd")
+    Beat.from_classes([6] * 16).to_midi(folder / "short.mid")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -74,6 +76,39 @@ def test_final_looks_at_test_clips(folder):
     )
 
 
+def test_notes_of_many_files_are_one_of_each_kind(folder):
+    "Rolls of 32nds lose strokes, and a waltz is refused unless asked for."
+    roll = [(38, 90, tick, tick + 30) for tick in range(0, 3840, 60)]
+    (folder / "rolls").mkdir()
+    for number in range(12):
+        data = midi_bytes(roll[: -1 - number], last_tick=3840)
+        (folder / f"rolls/{number:02}.mid").write_bytes(data)
+    told = evaluate(files(folder, "rolls") + " --fast").stderr
+    notes = [line for line in told.splitlines() if line.startswith("Note: rolls/00.mid: ")]
+    assert len(notes) == len(told.splitlines()) == 2
+    assert "left out 31 of 63 strokes" in notes[0] and "in 11 more" in notes[0]
+    (folder / "waltz.mid").write_bytes(midi_bytes(roll[:48], signature="3-4", last_tick=2880))
+    fails(evaluate("waltz.mid"), "waltz.mid: is in 3/4", "--fit-bars")
+
+
+def test_songs_are_cut_and_folders_are_searched(folder):
+    "Two beats of four bars have three clips each; a broken file is left out if asked."
+    result = evaluate("long --fast")
+    assert result.exit_code == 0 and "6 beats of each folder" in result.stdout
+    songs = folder / "songs"
+    songs.mkdir()
+    for name in ("broken.mid", "short.mid", "long/01.mid"):
+        (songs / Path(name).name).write_bytes((folder / name).read_bytes())
+    fails(evaluate("songs --fast"), "broken.mid: not a MIDI file")
+    result = evaluate("songs/*.mid --fast --skip-bad")
+    assert result.exit_code == 0 and "3 beats of each folder" in result.stdout
+    told = [line for line in result.stderr.splitlines() if line.startswith("Note: left out songs/")]
+    assert len(told) == 2 and "broken.mid" in told[0] and "has one bar" in told[1]
+    (songs / "01.mid").unlink()
+    fails_after_notes = evaluate("songs --fast --skip-bad")
+    assert fails_after_notes.exit_code == 2 and "not one of 2 files" in fails_after_notes.stderr
+
+
 def test_poly(folder):
     assert evaluate(files(folder, "loops") + " --poly --fast").exit_code == 0
 
@@ -85,7 +120,8 @@ def test_poly(folder):
         ("nowhere.mid", ["nowhere.mid"]),
         ("broken.mid", ["broken.mid"]),
         ("chance/00.mid", ["at least two"]),
-        ("long/01.mid long/02.mid", ["long", "64 steps"]),
+        ("short.mid short.mid", ["short.mid: has one bar"]),
+        ("nothing", ["nothing: there is no such file"]),
     ],
 )
 def test_mistakes(folder, line, words):

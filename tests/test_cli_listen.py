@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from helpers import fails
+from helpers import fails, midi_bytes
 
 from drum_qtuner.answers import answer_line, pool
 from drum_qtuner.beat import Beat
@@ -121,6 +121,24 @@ def test_page_from_folders(made):
             classes[step] = drum
         if owner in ("dice", "loops"):
             assert classes in (files if owner == "dice" else [[6, 9] * 16])
+
+
+def test_beats_from_another_program(folder):
+    "Drums of General MIDI on channel 2 take part, if the channel is named."
+    for number in range(2):
+        data = midi_bytes([(35, 90, t, t + 60) for t in range(0, 3840, 960 + 480 * number)])
+        (folder / "other").mkdir(exist_ok=True)
+        moved = data.replace(b"\x99", b"\x91").replace(b"\x89", b"\x81")
+        (folder / f"other/{number}.mid").write_bytes(moved)
+    fails(page(*midi("other"), "--out other.html"), "notes are on channel 2", "--channel 2")
+    said(page(*midi("other"), "--beats 2 --channel 2 --out other.html"))
+    drums = {
+        drum
+        for beat in load_key("other.key.json").beats
+        if beat["model"] == 0
+        for _, drum, *_ in beat["notes"]
+    }
+    assert drums == {0}
 
 
 def test_page_says_what_to_do(made):

@@ -1,9 +1,11 @@
 """Groove: damaged data sets, the packaged copy, and all sources beside each other."""
 
+import io
 import os
 import random
 import subprocess
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -192,10 +194,117 @@ def test_other_bytes_are_read_again(small, tmp_path):
     same_clips(load_clips(folder, "all"), after, origin=False)
 
 
-def test_another_kit_is_read_again(small, monkeypatch):
+def test_another_map_gives_other_drums(small):
     assert 0 in load_clips(small, "all").classes
-    monkeypatch.setitem(CLASS_OF_PITCH, 36, 8)
-    assert 0 not in load_clips(small, "all").classes
+    clips = load_clips(small, "all", map={**CLASS_OF_PITCH, 36: 8})
+    assert 0 not in clips.classes and 8 in clips.classes
+    with pytest.raises(ValueError, match="none of roland.gm, roland, gm"):
+        load_clips(small, map="nobody")
+
+
+# Data sets as people have them
+
+
+def test_names_as_people_write_them(tmp_path):
+    "Large letters, other endings, a colon, a zip from Windows, a zip from a Mac."
+    files, names = small_dataset(), {}
+    wanted = load_clips(write_zip(tmp_path / "plain.zip", files), "all")
+    endings = [".MID", ".Midi", ".kar", ".smf"]
+    for number, ending in zip((1, 2, 4, 5), endings):
+        old = next(name for name in files if f"/{number}_" in name)
+        names[old] = f"Fünk 12:8/{number}{ending}"
+    info = files["info.csv"].decode()
+    for old, new in names.items():
+        info = info.replace(old, new)
+    renamed = {names.get(name, name): data for name, data in files.items()}
+    renamed["info.csv"] = info.encode()
+    apart = {unicodedata.normalize("NFD", name): data for name, data in renamed.items()}
+    mac = {f"__MACOSX/{name}": b"\0\5\x16\7" for name in renamed} | {"._info.csv": b"\0"} | apart
+    for number, content in enumerate((renamed, apart, mac)):
+        same_clips(
+            load_clips(write_zip(tmp_path / f"{number}.zip", content), "all"), wanted, origin=False
+        )
+        folder = write_folder(tmp_path / str(number), content)
+        same_clips(load_clips(folder, "all"), wanted, origin=False)
+
+
+def test_a_zip_with_backslashes(small):
+    data, wanted = small.read_bytes(), load_clips(small, "all")
+    with zipfile.ZipFile(small) as archive:
+        names = [name.encode() for name in archive.namelist()]
+    for name in names:
+        data = data.replace(name, name.replace(b"/", b"\\"))
+    small.write_bytes(data)
+    with zipfile.ZipFile(small) as archive:
+        assert all("\\" in name for name in archive.namelist())
+    same_clips(load_clips(small, "all"), wanted)
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [("gone.mid", "not there, or larger than 2,000,000 bytes"), ("a.wav", "ends in none of .mid")],
+)
+def test_a_file_that_is_missing_has_its_reason(name, reason, tmp_path, capsys):
+    files = small_dataset()
+    files["info.csv"] = files["info.csv"].replace(FIRST.encode(), name.encode())
+    load_clips(write_zip(tmp_path / "gone.zip", files), "all")
+    assert f"{name}: named in info.csv, but" in (said := capsys.readouterr().out) and reason in said
+
+
+def own(tmp_path, data: bytes, **options) -> Clips:
+    "The clips of the small data set with another first file, of which alone they are."
+    files = small_dataset()
+    files["info.csv"] = table([row(1)])
+    return load_clips(write_zip(tmp_path / "own.zip", files | {FIRST: data}), "all", **options)
+
+
+def test_every_stroke_of_ones_own_counts(tmp_path):
+    "No note-off, an off in the same tick, and notes of two bars: the strokes are the same."
+    ticks = range(0, 3 * 1920, 480)
+    wanted = own(tmp_path, midi_bytes([(36, 90, t, t + 60) for t in ticks], last_tick=3 * 1920))
+    assert len(wanted) == 2 and wanted.classes.tolist() == [[0, 9, 9, 9] * 8] * 2
+    for body in (
+        b"\0\x99\x24\x5a" + (varlen(480) + b"\x99\x24\x5a") * 11,
+        (b"\0\x99\x24\x5a\0\x89\x24\0") + (varlen(480) + b"\x99\x24\x5a\0\x89\x24\0") * 11,
+        b"\0\x99\x24\x5a" + (varlen(480) + b"\x99\x24\x5a") * 11 + b"\0\x89\x24\0",
+    ):
+        clips = own(tmp_path, raw_midi(body + varlen(480) + b"\xff\x2f\0"))
+        assert (clips.velocity == wanted.velocity).all(), body
+
+
+def test_groove_alone_drops_strokes_without_length(tmp_path):
+    strokes = (varlen(480) + b"\x99\x24\x5a\x60\x89\x24\0") * 7  # the eighth has no length
+    data = raw_midi(strokes + varlen(480) + b"\x99\x24\x5a\0\x89\x24\0\0\xff\x2f\0")
+    every, paper = (read_performance(row(1), data, as_groove) for as_groove in (False, True))
+    assert (len(every.notes), len(paper.notes)) == (8, 7)
+    sounds = pretty_midi.PrettyMIDI(io.BytesIO(data)).instruments[0].notes
+    assert len(sounds) == len(paper.notes)
+
+
+def test_maps_channels_and_damage_of_ones_own(tmp_path):
+    loop = [(35, 90, t, t + 60) for t in range(0, 2 * 1920, 480)]
+    assert set(own(tmp_path, midi_bytes(loop)).classes[0]) == {0, REST}
+    both = midi_bytes([*loop, (36, 80, 240, 300)])
+    clips = own(tmp_path, both, map="roland")
+    assert clips.left_out == {"(notes) of pitches that are not on the kit: 35": 8}
+    elsewhere = midi_bytes(loop).replace(b"\x99", b"\x91").replace(b"\x89", b"\x81")
+    with pytest.raises(ValueError, match="no note on channel 10; notes are on channel 2"):
+        own(tmp_path, elsewhere)
+    assert len(own(tmp_path, elsewhere, channel=2)) == 1
+    cut_short = midi_bytes(loop)[:-9]
+    with pytest.raises(ValueError, match="damaged"):
+        own(tmp_path, cut_short)
+    with pytest.warns(UserWarning, match="damaged: .* the rest is read"):
+        assert len(own(tmp_path, cut_short, strict=False)) == 1
+
+
+def test_files_of_one_bar_say_so(tmp_path):
+    files = small_dataset()
+    bar = midi_bytes([(36, 90, t, t + 60) for t in range(0, 1920, 480)])
+    with pytest.raises(ValueError, match="each of 1 performances is shorter"):
+        own(tmp_path, bar)
+    clips = load_clips(write_zip(tmp_path / "one.zip", files | {FIRST: bar}), "all")
+    assert clips.left_out["(performances) shorter than two bars"] == 1
 
 
 # Damaged rows and files: skipped, counted, named
@@ -532,7 +641,7 @@ def test_the_packaged_copy_is_the_archive():
     same_performances(packaged_performances(), read)
     tracks = unpack_tracks((PACKAGED / "notes.npz").read_bytes())
     for track, performance in zip(tracks, read, strict=True):
-        same_track(track, read_drums(found[performance.info["midi_filename"]]))
+        same_track(track, read_drums(found[performance.info["midi_filename"]], ended_only=True))
 
 
 @needs_groove

@@ -58,6 +58,25 @@ def test_a_roll_has_a_bar_for_each_stroke():
     assert [to_hex(bar.get_facecolor()) for bar in bars] == [COLORS[d].lower() for d in drums]
 
 
+@pytest.mark.parametrize("bars", [8, 9, 32, 156])
+def test_a_long_roll_is_broken_into_lines(bars):
+    "Every stroke is on one of the lines, and the names of the bars keep clear of each other."
+    beat = wild(steps=16 * bars)
+    figure = roll(beat)
+    figure.draw_without_rendering()
+    assert len(figure.axes) == -(-bars // 8)
+    assert sum(len(ax.patches) for ax in figure.axes) == (beat.velocity > 0).sum()
+    names = [label for ax in figure.axes for label in ax.get_xticklabels()]
+    assert [label.get_text() for label in names] == [f"bar {b + 1}" for b in range(bars)]
+    for ax in figure.axes:
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+        assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:]))
+    heat = np.arange(beat.steps * 9).reshape(-1, 9)
+    lines = [image for ax in roll(beat, heat=heat).axes for image in ax.images]
+    shown = [line.get_array().T for line in lines if len(line.get_array()) == 9]
+    assert np.array_equal(np.concatenate(shown), heat)
+
+
 def test_rolls_side_by_side():
     fig = roll([wild(0), wild(1), wild(2, 16)], columns=2)
     assert len(fig.axes) == 4 and [ax.get_visible() for ax in fig.axes] == [True, True, True, False]

@@ -29,7 +29,7 @@ from drum_qtuner.commands import (
     seed_option,
     stop,
 )
-from .folders import midi_files, read_folders
+from .folders import beats_of, files_of, midi_files, read_folders
 from .report import PAPER, beat_paths, write_beats
 from .run_folder import RunSettings
 from .runs import Interrupted, read_clips, run
@@ -196,17 +196,28 @@ how_to_compare = combined(
 )
 
 # %% ../nbs/lib/cli.ipynb #aa2ed9d6
+def _tell_benchmark(folders, clips, groups):
+    "The rows of the benchmark, and by what rules they were made."
+    from drum_qtuner.benchmark import BEATS, benchmark, benchmark_table
+
+    table = benchmark_table(benchmark(folders, clips, groups))
+    click.echo(f"{BEATS:,} beats of each folder beside test clips of {plain(clips.origin.name)}.")
+    click.echo(table.to_string())
+    click.echo("± half of a 95% interval; * it differs from real clips.")
+
+
 @main.command("evaluate")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_option
 @how_to_compare
+@click.option("--benchmark", is_flag=True, help="Only the row of the benchmark: 1,000 beats.")
 @click.option("--skip-bad", is_flag=True, help="Go on after a file that cannot be read.")
 @reading_options
 @bars_option
 @overwrite_option
 @seed_option
 def evaluate_command(
-    files, source, final, poly, fast, out, skip_bad, overwrite, seed, fit_bars, **reading
+    files, source, final, poly, fast, out, benchmark, skip_bad, overwrite, seed, fit_bars, **reading
 ):
     """Put the beats in MIDI files beside real ones, a column for each folder.
 
@@ -222,9 +233,13 @@ def evaluate_command(
 
     paths = [Path(out) / name for name in ("panel.csv", "panel.png")] if out else []
     check_free(paths, overwrite)
-    folders = read_folders(midi_files(files), True, skip_bad, fit_bars=fit_bars, **reading)
+    read = read_folders(midi_files(files), True, skip_bad, fit_bars=fit_bars, **reading)
+    folders = {name: beats_of(files) for name, files in read.items()}
+    groups = {name: files_of(files) for name, files in read.items()}
     clips = load_clips(source, split="all", verbose=False, **reading)
-    panel = evaluate(folders, clips, final=final, mono=not poly, fast=fast, seed=seed)
+    if benchmark:
+        return _tell_benchmark(folders, clips, groups)
+    panel = evaluate(folders, clips, final, not poly, fast=fast, seed=seed, groups=groups)
     click.echo(
         f"Data: {plain(clips.origin.name)}; {panel['beats'].iloc[0]} beats of each folder beside"
         f" {'test' if final else 'validation'} clips."
@@ -232,7 +247,7 @@ def evaluate_command(
     if not (panel["part"] == "two-sample").any():
         click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
     click.echo(panel_table(panel).to_string())
-    click.echo("± half of a 95% interval; * the interval does not touch that of real clips.")
+    click.echo("± half of a 95% interval; * it differs from real clips.")
     if out:
         plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
         for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())):

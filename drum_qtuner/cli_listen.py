@@ -24,7 +24,7 @@ from drum_qtuner.commands import (
     reading_options,
     seed_option,
 )
-from .folders import read_folders, short_names
+from .folders import beats_of, read_folders, short_names
 
 # %% ../nbs/lib/cli_listen.ipynb #7d7a540a
 @click.group("listen", invoke_without_command=True)
@@ -177,7 +177,7 @@ def read_contestants(
     "What a listening test compares: each folder of MIDI files, and each network."
     import numpy as np
 
-    folders = read_folders(files, **reading)
+    folders = {name: beats_of(f) for name, f in read_folders(files, **reading).items()}
     stems = {model: Path(model.removesuffix(".safetensors")) for model in models}
     names = short_names(stems.values())
     check_contestants(folders, names.values())

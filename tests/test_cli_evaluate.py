@@ -126,3 +126,22 @@ def test_poly(folder):
 )
 def test_mistakes(folder, line, words):
     fails(evaluate(line), *words)
+
+
+def test_benchmark_wants_a_thousand_beats(folder):
+    fails(evaluate(files(folder, "chance") + " --benchmark"), "chance: the benchmark needs 1,000")
+
+
+def test_the_row_of_the_benchmark(folder, monkeypatch):
+    "The figures that the whole panel gives."
+    monkeypatch.setattr("drum_qtuner.benchmark.BEATS", 40)
+    rng = np.random.default_rng(1)
+    for number in range(40):
+        Beat.from_classes(rng.integers(0, 10, 32)).to_midi(folder / f"forty/{number:02}.mid")
+    row = evaluate("forty --benchmark")
+    assert row.exit_code == 0, row.output
+    assert evaluate("forty --final --out whole").exit_code == 0
+    panel = pd.read_csv(folder / "whole/panel.csv").query("set == 'forty'").set_index("figure")
+    (said,) = (line for line in row.stdout.splitlines() if line.startswith("forty"))
+    for figure in ("excess", "coverage", "steps copied"):
+        assert f"{panel.loc[figure, 'value']:.2f} ±" in said

@@ -64,16 +64,26 @@ def test_what_is_not_tuned_has_no_ways_to_be_tuned(table):
 
 
 def test_both_tables_tell_the_same_story(table, on_the_way):
-    "The same seeds give the same networks, and the ends are those that others have computed."
+    "The same seeds on one machine give the same networks; the ends are those that others computed."
+    ways = {endless: f"stuck endless={endless} {BUDGETS[-1]}" for endless in (False, True)}
+    found = []
     for seed in set(table["seed"]):
         values = by_state(table, seed)
-        row = on_the_way.set_index("seed").loc[seed]
-        for endless in (False, True):
-            state = (*REPAIRED, True, False, endless, True)
-            assert row[f"stuck endless={endless} {BUDGETS[-1]}"] == values[state]
-    last = on_the_way[[f"stuck endless={endless} {BUDGETS[-1]}" for endless in (False, True)]]
+        ends = [values[(*REPAIRED, True, False, endless, True)] for endless in ways]
+        if seed < 3:  # the other seeds of the two tables come from two machines
+            assert ends == on_the_way.set_index("seed").loc[seed, list(ways.values())].tolist()
+        found.append(ends)
     # with other programs and other seeds .27 and 1.0
-    assert last.mean().tolist() == pytest.approx([0.27, 1.0], abs=0.15)
+    for means in (np.mean(found, axis=0), on_the_way[list(ways.values())].mean()):
+        assert list(means) == pytest.approx([0.27, 1.0], abs=0.15)
+
+
+def test_an_update_a_state_makes_a_network_as_sure_as_the_authors():
+    "Their files of 200, 300 and 400 epochs say exactly 0 in .89, and play 15 different beats."
+    table = pd.read_parquet(NBS / "lib" / "audit_each_state.parquet")
+    slips = table[table["softmax_twice"]]
+    assert slips["zero"].tolist() == pytest.approx([0.89] * 5, abs=0.02)
+    assert slips["distinct"].between(5, 30).all()
 
 
 def test_tuned_networks_are_stuck_and_play_ten_beats():

@@ -156,6 +156,9 @@ def test_a_network_is_known_by_its_weights():
     [
         ("nbs/audit.parquet", None, "audit_run", "2"),
         ("nbs/audit_budgets.parquet", None, "budget_run", "1"),
+        ("nbs/figure4_curves.parquet", None, "reward_curve", "1"),
+        ("nbs/lib/audit_each_state.parquet", None, "audit_run", "2"),
+        ("nbs/lib/audit_luck.parquet", None, "audit_run", "2"),
         ("nbs/lib/figure4_authors_way.parquet", None, "authors_run", "1"),
         ("nbs/lib/tuning_study.parquet", {"epsilon": [0.1, 0.5]}, "tuning_run", "1"),
     ],

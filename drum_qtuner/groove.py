@@ -140,9 +140,9 @@ def _perform(info, track):
 
 # %% ../nbs/lib/groove.ipynb #cf1691ac
 def _strokes(track):
-    "The track with strokes of a tick to a sixteenth, as long as its file."
-    notes, sixteenth = track.notes.copy(), max(1, track.ticks_per_quarter // 4)
-    notes[:, 1] = np.clip(notes[:, 1], notes[:, 0] + 1, notes[:, 0] + sixteenth)
+    "The track with strokes of half a sixteenth, as long as its file."
+    notes = track.notes.copy()
+    notes[:, 1] = notes[:, 0] + max(1, round(track.ticks_per_quarter / 8))
     notes = notes[np.argsort(notes[:, 1], kind="stable")]
     return replace(track, notes=notes, end=track.length)
 
@@ -183,11 +183,12 @@ def read_performances(
     path,  # a folder or a zip in the layout of Groove
     channel: int = 10,  # 1 to 16: where the drums are
     strict: bool = True,  # a damaged file is skipped; otherwise what can be read of it is read
+    found: dict[str, bytes] | None = None,  # its files, if they have been read already
 ) -> tuple[list[Performance], list[str]]:  # the performances, and why others were skipped
     "Every performance of a data set, each parsed once."
     from tqdm import tqdm
 
-    found = dataset_files(path)
+    found = found or dataset_files(path)
     rows = read_info(found["info.csv"], f"{path}: info.csv")
     as_groove = rows == read_info((PACKAGED / "info.csv").read_bytes())
     reading = dict(as_groove=as_groove, channel=channel, strict=strict)

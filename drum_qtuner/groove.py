@@ -179,6 +179,19 @@ def _try_performance(info, data, **reading):
         return str(error)
 
 
+def _warn_tempos(performances):
+    "Warn if files say another tempo than the table, by which their bars are found."
+    other = [(p, 60e6 / p.info["microseconds"]) for p in performances]
+    other = [(p, bpm) for p, bpm in other if bpm != 120 and abs(bpm / p.info["bpm"] - 1) > 0.01]
+    if other:
+        first, bpm = other[0]
+        warnings.warn(
+            f"{len(other)} of {len(performances)} files have another tempo than info.csv says, the"
+            f" first: {first.info['midi_filename']}, {bpm:g} and not {first.info['bpm']:g} bpm",
+            stacklevel=3,
+        )
+
+
 def read_performances(
     path,  # a folder or a zip in the layout of Groove
     channel: int = 10,  # 1 to 16: where the drums are
@@ -201,6 +214,8 @@ def read_performances(
         raise ValueError(
             f"{path}: not one of {len(rows)} performances could be read; the first: {results[0]}"
         )
+    if not as_groove:
+        _warn_tempos(read)
     return read, [result for result in results if isinstance(result, str)]
 
 # %% ../nbs/lib/groove.ipynb #2c358eb7

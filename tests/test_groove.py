@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import unicodedata
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -313,6 +314,15 @@ def test_maps_channels_and_damage_of_ones_own(tmp_path):
         own(tmp_path, cut_short)
     with pytest.warns(UserWarning, match="damaged: .* the rest is read"):
         assert len(own(tmp_path, cut_short, strict=False)) == 1
+
+
+def test_a_table_that_contradicts_its_files_is_told(tmp_path):
+    loop = [(36, 90, t, t + 60) for t in range(0, 2 * 1920, 480)]
+    with pytest.warns(UserWarning, match="1 of 1 files have another tempo .* 90 and not 120 bpm"):
+        own(tmp_path, midi_bytes(loop, bpm=90))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own(tmp_path, midi_bytes(loop, bpm=120.3))
 
 
 def test_files_of_one_bar_say_so(tmp_path):

@@ -85,22 +85,26 @@ def _read_folder(path):
 
 # %% ../nbs/lib/archive.ipynb #9f270fed
 def dataset_files(
-    path,  # a folder or a zip with info.csv and MIDI files
-) -> dict[str, bytes]:  # {name relative to info.csv: what the file holds}
-    "The files of a data set in the layout of Groove."
+    path,  # a folder or a zip with MIDI files and info.csv
+    table: bool = True,  # is it an error if there is no info.csv?
+) -> dict[str, bytes]:  # {name, relative to info.csv if there is one: what the file holds}
+    "The files of a data set, in the layout of Groove or without a table."
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder")
     files = _read_folder(path) if path.is_dir() else _read_zip(path)
     tables = [name for name in files if name.split("/")[-1].lower() == "info.csv"]
+    if not tables and not table and files:
+        return files
     if not tables:
         raise ValueError(
             f"{path}: holds no info.csv, so it is not a data set in the layout of Groove"
+            + ", and no MIDI files either" * (not files)
         )
-    table = min(sorted(tables), key=lambda name: name.count("/"))
-    root = table[: -len("info.csv")]
+    nearest = min(sorted(tables), key=lambda name: name.count("/"))
+    root = nearest[: -len("info.csv")]
     inside = {name[len(root) :]: data for name, data in files.items() if name.startswith(root)}
-    return {**inside, "info.csv": files[table]}
+    return {**inside, "info.csv": files[nearest]}
 
 # %% ../nbs/lib/archive.ipynb #2482f6c0
 GROOVE_URL = "https://storage.googleapis.com/magentadata/datasets/groove/groove-v1.0.0-midionly.zip"

@@ -26,6 +26,7 @@ from drum_qtuner.commands import (
     overwrite_option,
     plain,
     reading_options,
+    repeat_option,
     seed_option,
     stop,
 )
@@ -56,12 +57,13 @@ def strokes_of(
 
     from drum_qtuner.midi import FAR
 
-    strokes, kept = int(clips.info["notes"].sum()), int((clips.velocity > 0).sum())
+    kept = int((clips.velocity > 0).sum())
+    strokes = max(kept, int(clips.info["notes"].sum()))
     unknown = sum(n for reason, n in clips.left_out.items() if reason.startswith("(notes)"))
     far = int((np.abs(clips.offset) > FAR).sum())
     return (
-        f"Strokes: {strokes:,} in all windows; {strokes - kept - unknown:,} are left out, for"
-        f" another of their drum is in the same sixteenth; {far:,} are more than {FAR} of a"
+        f"Strokes: {strokes:,} in all windows; {max(0, strokes - kept - unknown):,} are left out,"
+        f" for another of their drum is in the same sixteenth; {far:,} are more than {FAR} of a"
         " sixteenth off the grid."
     )
 
@@ -69,10 +71,16 @@ def strokes_of(
 @main.command("data")
 @data_option
 @reading_options
+@bars_option
+@repeat_option
 def data_command(source, **reading):
     """Check and describe the data.
 
-    Example:  drum_qtuner data --data groove.zip
+    A folder or a zip of .mid, .midi, .kar, .smf or .rmi files. With an info.csv (its columns as
+    Groove's) that says bpm, time_signature and split; without, the files say their tempo and
+    time signature, and lots are drawn which of them are for training, validation and test.
+
+    Example:  drum_qtuner data --data loops/
     """
     from drum_qtuner.groove import SPLITS
 
@@ -299,6 +307,8 @@ run_options = combined(
 @data_option
 @run_options
 @reading_options
+@bars_option
+@repeat_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .archive import download
+from .archive import dataset_files, download
 from .beat import Beat
 from drum_qtuner.groove import (
     SPLITS,
@@ -27,6 +27,7 @@ from drum_qtuner.groove import (
     read_performances,
 )
 from .maps import pitch_map
+from .own_data import own_performances
 from .steps import quantise
 from .tfds import tfds_builder, tfds_examples
 from .windows import in_order, position, why_not, window_count, windows, windows_by_step
@@ -157,9 +158,16 @@ def _tfds_clips(archive, grid, map):
     return collect(items, Path(archive).name, "tfds", map)
 
 
-def _own_clips(path, grid, map, channel, strict):
-    "All clips of a folder or a zip."
-    performances, skipped = read_performances(path, channel, strict)
+def _own_clips(path, grid, map, channel, strict, **more):
+    "All clips of a folder or a zip; without a table they are cut by step, so no stroke is lost."
+    found = dataset_files(path, table=False)
+    if "info.csv" not in found:
+        reading = dict(channel=channel, strict=strict, **more)
+        (performances, skipped), grid = own_performances(found, path, **reading), "performance"
+    elif any(more.values()):
+        raise ValueError(f"{path}: fit_bars and repeat are for files without an info.csv")
+    else:
+        performances, skipped = read_performances(path, channel, strict, found)
     kind = "folder" if path.is_dir() else "zip"
     clips = cut(performances, grid, path.resolve().name, kind, map)
     if skipped:
@@ -171,14 +179,14 @@ def _own_clips(path, grid, map, channel, strict):
     return clips
 
 
-def _read_clips(source, grid, map, channel, strict):
+def _read_clips(source, grid, map, **reading):
     "All clips of a source."
     if source == "auto":
         return _packaged_clips(grid)
     if source == "tfds" or str(source).startswith("tfds:"):
         return _tfds_clips(str(source)[len("tfds:") :] or download(), grid, map)
     path = download() if source == "download" else Path(source)
-    return _own_clips(path, grid, map, channel, strict)
+    return _own_clips(path, grid, map, **reading)
 
 # %% ../nbs/lib/clips.ipynb #1af36886
 def load_clips(
@@ -190,6 +198,8 @@ def load_clips(
     map="roland+gm",  # of data of your own: "roland", "gm", both, a file or a dict, see `pitch_map`
     channel: int = 10,  # of data of your own: where the drums are, 1 to 16
     strict: bool = True,  # of data of your own: skip damaged files; otherwise read what can be read
+    fit_bars: bool = False,  # of files without a table: not only 4/4, see `Beat.from_midi`
+    repeat: bool = False,  # of files without a table: play a loop of one bar twice
 ) -> Clips:  # two-bar clips in 4/4
     "The clips of a data set: of Groove, if no other is named."
     if split not in (*SPLITS, "all"):
@@ -198,7 +208,9 @@ def load_clips(
     if not isinstance(source, (str, os.PathLike)):
         raise ValueError(f"source must be a name or a path, not {source!r}")
     pitch_map(map)
-    clips = _read_clips(source, grid, map, channel, strict)
+    clips = _read_clips(
+        source, grid, map, channel=channel, strict=strict, fit_bars=fit_bars, repeat=repeat
+    )
     if verbose:
         left_out = ", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"
         print(f"{len(clips):,} clips in all splits, from {clips.origin.name}; left out: {left_out}")

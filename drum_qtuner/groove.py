@@ -140,9 +140,9 @@ def _perform(info, track):
 
 # %% ../nbs/lib/groove.ipynb #cf1691ac
 def _strokes(track):
-    "The track with strokes of a tick to a sixteenth, as long as its file."
-    notes, sixteenth = track.notes.copy(), max(1, track.ticks_per_quarter // 4)
-    notes[:, 1] = np.clip(notes[:, 1], notes[:, 0] + 1, notes[:, 0] + sixteenth)
+    "The track with strokes of half a sixteenth, as long as its file."
+    notes = track.notes.copy()
+    notes[:, 1] = notes[:, 0] + max(1, round(track.ticks_per_quarter / 8))
     notes = notes[np.argsort(notes[:, 1], kind="stable")]
     return replace(track, notes=notes, end=track.length)
 
@@ -179,15 +179,29 @@ def _try_performance(info, data, **reading):
         return str(error)
 
 
+def _warn_tempos(performances):
+    "Warn if files say another tempo than the table, by which their bars are found."
+    other = [(p, 60e6 / p.info["microseconds"]) for p in performances]
+    other = [(p, bpm) for p, bpm in other if bpm != 120 and abs(bpm / p.info["bpm"] - 1) > 0.01]
+    if other:
+        first, bpm = other[0]
+        warnings.warn(
+            f"{len(other)} of {len(performances)} files have another tempo than info.csv says, the"
+            f" first: {first.info['midi_filename']}, {bpm:g} and not {first.info['bpm']:g} bpm",
+            stacklevel=3,
+        )
+
+
 def read_performances(
     path,  # a folder or a zip in the layout of Groove
     channel: int = 10,  # 1 to 16: where the drums are
     strict: bool = True,  # a damaged file is skipped; otherwise what can be read of it is read
+    found: dict[str, bytes] | None = None,  # its files, if they have been read already
 ) -> tuple[list[Performance], list[str]]:  # the performances, and why others were skipped
     "Every performance of a data set, each parsed once."
     from tqdm import tqdm
 
-    found = dataset_files(path)
+    found = found or dataset_files(path)
     rows = read_info(found["info.csv"], f"{path}: info.csv")
     as_groove = rows == read_info((PACKAGED / "info.csv").read_bytes())
     reading = dict(as_groove=as_groove, channel=channel, strict=strict)
@@ -200,6 +214,8 @@ def read_performances(
         raise ValueError(
             f"{path}: not one of {len(rows)} performances could be read; the first: {results[0]}"
         )
+    if not as_groove:
+        _warn_tempos(read)
     return read, [result for result in results if isinstance(result, str)]
 
 # %% ../nbs/lib/groove.ipynb #2c358eb7

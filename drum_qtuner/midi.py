@@ -151,6 +151,8 @@ def _read(track, map, fit_bars, bpm):
     tempo, changes = _tempo(track)
     if bpm is None:
         bpm, said = tempo, said + changes
+    if not len(pitch):
+        said.append("no drum is struck in it, so the beat is silent")
     if track.damage:
         said.append(f"damaged: {', '.join(track.damage)}; the rest is read")
     if early:

@@ -115,6 +115,9 @@ def _number(data, i):
     raise _Damaged("a number of more than four bytes, as a negative time is written")
 
 # %% ../nbs/lib/midi_messages.ipynb #ac6f66ef
+_LIVE = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # bytes that follow messages of live music; after others, none
+
+
 def read_messages(
     track: bytes,  # one of those that `read_tracks` gives
     damage: Damage,  # is told what is wrong
@@ -143,8 +146,11 @@ def read_messages(
                     raise _Damaged("a text that is cut short")
                 yield tick, status, kind, track[i : i + length]
                 i += length
+            elif status < 0x80:
+                raise _Damaged("a message that does not say what it is")
             else:
-                raise _Damaged(f"a message {status:#x}, which no file holds")
+                damage.tell(f"a message {status:#x}, which no file holds")
+                i += _LIVE.get(status, 0)
     except (IndexError, _Damaged) as error:
         problem = error if isinstance(error, _Damaged) else "a message that is cut short"
         damage.tell(f"{problem}, at tick {tick}")

@@ -278,6 +278,17 @@ def test_keyboard_and_screen_reader(open_page):
     assert page.get_by_role("img", name="Strokes: Bass 4, Snare 8").count() == 1
 
 
+def test_downloads_keep_their_names(open_page):
+    "Letters of any script stay what they are, also where a Mac has taken them apart."
+    names = {"Fünk": "Fünk", "Fu\u0308nk 2": "Fünk-2", "鼓": "鼓", "باص": "باص", "../a: b?": "a-b"}
+    names |= {"🥁": "beat", "鼓" * 80: "鼓" * 60}
+    page = open_page(player_page({name: rock() for name in names}))
+    for number, wanted in enumerate(names.values()):
+        with page.expect_download() as midi:
+            page.locator(".dq-midi").nth(number).click()
+        assert midi.value.suggested_filename == f"{wanted}.mid"
+
+
 @pytest.mark.parametrize(
     "beat",
     [rock(), wild(), EMPTY, rock(140, 256), sparse(20), sparse(300)],

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import unicodedata
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -272,6 +273,23 @@ def test_every_stroke_of_ones_own_counts(tmp_path):
         assert (clips.velocity == wanted.velocity).all(), body
 
 
+@pytest.mark.parametrize("late", [-50, -1, 0, 1, 50])
+@pytest.mark.parametrize("length", [0, 1, 60, 2000])
+def test_a_stroke_is_on_its_step_however_long_it_lasts(late, length, tmp_path):
+    "Late on the last step it is there; early on a barline it is in no window that ends there."
+    last = 31 if late >= 0 else 30
+    ticks = [240, 120 * last + late, 3840 + late, 5640 + late]
+    body, now = b"", 0
+    for tick in ticks:
+        body += varlen(tick - now) + b"\x99\x24\x5a"
+        now = tick
+    body += varlen(5760 - now) + b"\xff\x2f\0"
+    data = midi_bytes([(36, 90, t, t + length) for t in ticks], last_tick=5760) if length else None
+    clips = own(tmp_path, data or raw_midi(body))
+    struck = [np.flatnonzero(clip < REST).tolist() for clip in clips.classes]
+    assert struck == [[2, last], [last - 16, 16, 31]]
+
+
 def test_groove_alone_drops_strokes_without_length(tmp_path):
     strokes = (varlen(480) + b"\x99\x24\x5a\x60\x89\x24\0") * 7  # the eighth has no length
     data = raw_midi(strokes + varlen(480) + b"\x99\x24\x5a\0\x89\x24\0\0\xff\x2f\0")
@@ -296,6 +314,15 @@ def test_maps_channels_and_damage_of_ones_own(tmp_path):
         own(tmp_path, cut_short)
     with pytest.warns(UserWarning, match="damaged: .* the rest is read"):
         assert len(own(tmp_path, cut_short, strict=False)) == 1
+
+
+def test_a_table_that_contradicts_its_files_is_told(tmp_path):
+    loop = [(36, 90, t, t + 60) for t in range(0, 2 * 1920, 480)]
+    with pytest.warns(UserWarning, match="1 of 1 files have another tempo .* 90 and not 120 bpm"):
+        own(tmp_path, midi_bytes(loop, bpm=90))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own(tmp_path, midi_bytes(loop, bpm=120.3))
 
 
 def test_files_of_one_bar_say_so(tmp_path):

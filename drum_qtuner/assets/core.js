@@ -57,9 +57,9 @@
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   };
 
-  D.fileName = title => {
-    const plain = title.normalize("NFKD").replace(/[^\w]+/g, "-").replace(/^-+|-+$/g, "");
-    return plain.slice(0, 60) || "beat";
+  D.fileName = title => { // letters of any script and numbers stay, all else becomes a dash
+    const letters = title.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}_]+/gu, "-");
+    return [...letters.replace(/^-+|-+$/g, "")].slice(0, 60).join("") || "beat";
   };
 
   const ICONS = {

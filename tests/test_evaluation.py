@@ -455,9 +455,17 @@ def test_curves_of_the_table_end_where_the_packaged_runs_end():
 
 
 def test_seeds_in_the_table():
-    "Less reward while exploring for more of it, on the mean over seeds."
-    seeds = pd.read_csv(Path(__file__).parent.parent / "nbs" / "figure4_seeds.csv")
-    assert (seeds.groupby("epsilon")["exploring"].mean().diff()[1:] < 0).all()
+    "Less reward while exploring for more of it, and sounds that follow the seed up to 0.1."
+    runs = pd.read_parquet(Path(__file__).parent.parent / "nbs" / "figure4_curves.parquet")
+    ends = runs.filter(like="mean ").astype(float).iloc[:, -10:].mean(axis=1)
+    assert (ends.groupby(runs["epsilon"]).mean().diff()[1:] < 0).all()
+    small = runs[runs["epsilon"] <= 0.1]
+    commonest = {
+        key: small.groupby(key)["favourite"].agg(lambda names: names.value_counts().iloc[0]).sum()
+        for key in ("seed", "epsilon")
+    }
+    assert commonest["seed"] > 1.5 * commonest["epsilon"]
+    assert (runs["favourite"][runs["epsilon"] > 0.1] == "rest").all()
 
 
 def test_claims_tell_true_false_and_open():

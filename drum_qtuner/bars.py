@@ -17,7 +17,7 @@ def _marks(track):
     step = track.ticks_per_quarter / 4
     marks = {0: (4, 4)}
     for tick, top, bottom in track.signatures:
-        if not (0 < top <= 64 and bottom <= 64):
+        if not (0 < top < 256 and 0 < bottom <= 64):
             raise ValueError(f"holds a time signature of {top}/{bottom}")
         marks[max(0, round((tick - track.start) / step))] = (top, bottom)
     found: list[tuple] = []

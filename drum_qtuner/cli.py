@@ -67,7 +67,7 @@ def strokes_of(
         " sixteenth off the grid."
     )
 
-
+# %% ../nbs/lib/cli.ipynb #ca70e7ca
 @main.command("data")
 @data_option
 @reading_options

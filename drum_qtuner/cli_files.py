@@ -172,7 +172,7 @@ def _converted_names(files, kind, out):
             raise ValueError(f"{first} and {path} would both be {name}: convert them one by one")
     return names
 
-
+# %% ../nbs/lib/cli_files.ipynb #31af3bcb
 @click.command("convert")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(

@@ -157,7 +157,7 @@ def _tfds_clips(archive, grid, map):
         items.append((info, bar, notes, notes))
     return collect(items, Path(archive).name, "tfds", map)
 
-
+# %% ../nbs/lib/clips.ipynb #b16e22f9
 def _own_clips(path, grid, map, channel, strict, **more):
     "All clips of a folder or a zip; without a table they are cut by step, so no stroke is lost."
     found = dataset_files(path, table=False)

@@ -88,7 +88,7 @@ def _part(beat, first, last):
     "Some steps of a beat."
     return Beat(beat.velocity[first:last], beat.offset[first:last], beat.bpm)
 
-
+# %% ../nbs/lib/continuation.ipynb #29302855
 def _opening(source, after, reading):
     "(track, beat up to where it goes on): a file, as it is and as a network hears it."
     beat = Beat.from_midi(source, **reading)
@@ -113,7 +113,7 @@ def _file(track, given, new, pitches):
         return _midi_bytes(_chain([given, new]), {pitch: drum for drum, pitch in pitches.items()})
     return write_drums(joined(track, new, given.steps, pitches))
 
-
+# %% ../nbs/lib/continuation.ipynb #dcd3c51b
 def go_on(
     model,  # that plays on, see `generate`
     source,  # path or bytes of a MIDI file

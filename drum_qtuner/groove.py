@@ -178,7 +178,7 @@ def _try_performance(info, data, **reading):
     except ValueError as error:
         return str(error)
 
-
+# %% ../nbs/lib/groove.ipynb #f1f65de1
 def _warn_tempos(performances):
     "Warn if files say another tempo than the table, by which their bars are found."
     other = [(p, 60e6 / p.info["microseconds"]) for p in performances]
@@ -191,7 +191,7 @@ def _warn_tempos(performances):
             stacklevel=3,
         )
 
-
+# %% ../nbs/lib/groove.ipynb #abadb9b5
 def read_performances(
     path,  # a folder or a zip in the layout of Groove
     channel: int = 10,  # 1 to 16: where the drums are

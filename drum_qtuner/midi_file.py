@@ -99,11 +99,15 @@ def _lift(struck, pitch, now, ended_only):
     return ended, []
 
 
-def _note(found, kind, second):
+def _note(found, kind, second, damage):
     "Note what a message about the music says."
-    if kind == _TEMPO:
+    if kind == _TEMPO and not any(second):
+        damage.tell("a tempo of 0 microseconds a quarter note")
+    elif kind == _TEMPO:
         found.tempos.append((found.length, int.from_bytes(second)))
-    elif kind == _METRE and len(second) > 1:
+    elif kind == _METRE and (len(second) < 2 or not second[0] or second[1] > 6):
+        damage.tell(f"a time signature of {second[0] if second else 0} notes to the bar")
+    elif kind == _METRE:
         found.signatures.append((found.length, second[0], 2 ** second[1]))
     elif kind == _TEXT and second == START.encode():
         found.start = found.length
@@ -131,7 +135,7 @@ def _search(track, damage, channel, ended_only):
         if status & 0xF0 == 0x90 and second:
             found.channels.add(1 + status % 16)
         if status == 0xFF:
-            _note(found, first, second)
+            _note(found, first, second, damage)
     if not ended_only:
         left = [(on, on, pitch, v) for pitch, struck in waiting.items() for on, v in struck]
         found.notes += left
@@ -157,8 +161,6 @@ def _together(name, found, resolution):
     if any(part.length >= 2**40 for part in found):
         raise ValueError(f"{name}: lasts more than 2**40 ticks; damaged?")
     tempos = {0: 500_000} | dict(tempo for part in found for tempo in part.tempos)
-    if min(tempos.values()) == 0:
-        raise ValueError(f"{name}: holds a tempo of 0 microseconds a quarter note")
     notes = _by_end([note for part in found for note in part.notes])
     signatures = sorted(mark for part in found for mark in part.signatures)
     numbers = [(part.start, part.last, part.length) for part in found]

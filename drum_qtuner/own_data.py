@@ -68,7 +68,7 @@ def _row(name, where, track, split):
         split=split,
     )
 
-
+# %% ../nbs/lib/own_data.ipynb #2a79b9bd
 def _read_files(files, where, reading):
     "({name: track of two bars and more}, why the others are skipped)."
     tracks, problems = {}, []
@@ -87,7 +87,7 @@ def _read_files(files, where, reading):
         raise ValueError(f"{where}: not one of {len(files)} MIDI files can be used{first}")
     return tracks, problems
 
-
+# %% ../nbs/lib/own_data.ipynb #bf42b157
 def own_performances(
     files: dict[str, bytes],  # {name: MIDI file}
     where,  # what to call the folder

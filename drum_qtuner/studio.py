@@ -23,6 +23,7 @@ from .decoding import generate
 from .files import write_file
 from .fit import one_thread, weights
 from .grooves import GROOVES
+from .maps import MAPS
 from .sound import beat_data, beat_from_data
 from .store import load_pretrained, pretrained
 from .web import asset, embedded, page, script
@@ -98,6 +99,7 @@ FILES = (  # the studio's JavaScript
     "studio_grid.js",
     "studio_controls.js",
     "studio_models.js",
+    "studio_files.js",
     "studio_input.js",
     "studio.js",
 )
@@ -130,7 +132,11 @@ def _html(beat, model, models, presets):
         )
     beat = generate(models[model], 1, seed=1)[0] if beat is None else beat
     data = weights_asset(models) | dict(
-        beat=beat_data(beat, "first beat"), model=model, against=AGAINST, presets=_presets(presets)
+        beat=beat_data(beat, "first beat"),
+        model=model,
+        against=AGAINST,
+        presets=_presets(presets),
+        drums=MAPS["roland+gm"],
     )
     return embedded("The studio", "studio.css", data, f"{studio_script()}.studioPage", "dqs-studio")
 
@@ -219,7 +225,8 @@ class Studio(Bridge):
             raise ValueError(f"there is no model {model!r}; there are {', '.join(self.models)}")
         beat = beat or generate(self.models[model], 1, seed=1)[0]
         cards = model_cards(self.models)
-        told = dict(models=cards, against=AGAINST, presets=_presets(presets))
+        drums = {str(pitch): drum for pitch, drum in MAPS["roland+gm"].items()}
+        told = dict(models=cards, against=AGAINST, presets=_presets(presets), drums=drums)
         super().__init__(model=model, beat=beat, _page=told)
 
     def answer(self, ask: str, model: str, **question):

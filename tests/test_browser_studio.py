@@ -10,9 +10,11 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from helpers import midi_bytes, one_note, raw_midi, varlen
 
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.decoding import generate
+from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import beat_from_data, render
 from drum_qtuner.store import load_pretrained
@@ -557,3 +559,93 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     played = generate(new_note_cnn(seed=0), 1, primer=[1, 9] * 4, steps=16, seed=7)[0]
     assert run(2) == f"{played.classes().tolist()} newborn"
     assert code.count() == len(NOTEBOOK)  # the studio's keys did not reach JupyterLab
+
+
+# A MIDI file on the studio
+
+DROP = """([bytes, name]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name));
+  document.querySelector('.dqs-studio').dispatchEvent(
+    new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+def drop(page, data: bytes, name: str = "song.mid") -> str:
+    "Drop a file, wait until it is read, and give what the studio says of it."
+    before = page.evaluate(GRID)
+    page.evaluate(DROP, [list(data), name])
+    page.wait_for_function(
+        "before => JSON.stringify(document.querySelector('.dqs-studio').studio.beat) !== before"
+        " || !document.querySelector('.dqs-alert').hidden",
+        arg=json.dumps(before, separators=(",", ":"), ensure_ascii=False),
+    )
+    alert = page.locator(".dqs-alert")
+    return alert.inner_text() if alert.is_visible() else ""
+
+
+def files_from_elsewhere() -> dict[str, bytes]:
+    "What programs write: ends that are missing or at once, other kits, clocks and tempos."
+    random = np.random.default_rng(3)
+    struck = random.random((48, 9)) < 0.3
+    offset = random.integers(-479, 480, struck.shape) / 960
+    touched = Beat(struck * random.integers(1, 128, struck.shape), offset, 97.3)
+    down = b"\x99\x24\x64"
+    loop = [(36, 90, t, t + 20) for t in (0, 960, 1920, 2880)]
+    touched.to_midi().write(by_pretty_midi := io.BytesIO())
+    return {
+        "ours": _midi_bytes(touched),
+        "pretty_midi": by_pretty_midi.getvalue(),
+        "never off": raw_midi(b"\0" + down + (b"\x83\x60" + down) * 7 + b"\0\xff\x2f\0"),
+        "off at once": raw_midi(b"\0" + down + b"\0\x24\0\x83\x60" + down[1:] + b"\0\xff\x2f\0"),
+        "general midi": midi_bytes(
+            [(p, 90, i * 240, i * 240 + 60) for i, p in enumerate(range(35, 66))]
+        ),
+        "early downbeat": midi_bytes([*loop, (36, 110, 3800, 3830)], last_tick=3840),
+        "a tick late": raw_midi(b"\1\xff\x51\3\x09\x27\xc0" + b"\x83\x60" + down + b"\0\xff\x2f\0"),
+        "two tracks": raw_midi(one_note(b"\0"), one_note(varlen(480))),
+        "chunks": midi_bytes(loop)[:14] + b"Junk\0\0\0\4abcd" + midi_bytes(loop)[14:],
+        "two quarters": midi_bytes(loop, signature="2-4"),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name, data", files_from_elsewhere().items(), ids=files_from_elsewhere())
+def test_a_dropped_file_is_what_python_reads(studio, name, data):
+    page = studio()
+    told = drop(page, data)
+    assert beat_of(page) == Beat.from_midi(data)
+    assert ("did not fit the grid" in told) == (name == "early downbeat")
+
+
+def test_a_file_that_cannot_be_used_says_why(studio):
+    page = studio()
+    before = beat_of(page)
+    piano = midi_bytes([(36, 90, 0, 60)]).replace(b"\x99", b"\x90").replace(b"\x89", b"\x80")
+    for data, words in [
+        (b"a song", "not a MIDI file"),
+        (midi_bytes([(36, 90, 0, 60)])[:-9], "cut short"),
+        (piano, "notes on channel 1"),
+        (midi_bytes([(36, 90, 0, 60)], signature="3-4"), "is in 3/4"),
+        (midi_bytes([(90, 90, 0, 60)]), "None of the drums"),
+    ]:
+        told = drop(page, data, "mine.mid")
+        assert "mine.mid: " in told and words in told
+        assert beat_of(page) == before
+
+
+def test_a_file_is_chosen_and_taken_back(studio):
+    page = studio()
+    before, long = (
+        beat_of(page),
+        midi_bytes([(36, 90, t, t + 60) for t in range(0, 20 * 1920, 960)]),
+    )
+    page.locator("input[type=file]").set_input_files(
+        {"name": "long song.mid", "mimeType": "audio/midi", "buffer": long}
+    )
+    page.wait_for_function("() => !document.querySelector('.dqs-alert').hidden")
+    assert "The first 16 of 20 bars are here." in page.locator(".dqs-alert").inner_text()
+    assert (beat_of(page).velocity == Beat.from_midi(long).velocity[:256]).all()
+    assert page.evaluate(GRID)["title"] == "long song"
+    press(page, "undo")
+    assert beat_of(page) == before

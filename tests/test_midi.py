@@ -525,6 +525,8 @@ def test_damage_is_named_and_read_around():
         (whole + b"\0\x99\x26", "a message that is cut short"),
         (whole + negative + END, "a number of more than four bytes, as a negative"),
         (whole + b"\0\xff\x01\x50abc", "a text that is cut short"),
+        (b"\0\xff\x51\3\0\0\0" + whole + END, "a tempo of 0"),
+        (b"\0\xff\x58\4\0\2\x18\x08" + whole + END, "a time signature of 0 notes"),
         (b"\0\xf8\0\xf2\1\2" + whole + END, "a message 0xf8, which no file holds"),
         (b"\0\x24\x64" + END, "a message that does not say what it is"),
     ]:

@@ -4,7 +4,7 @@
 //   generate(model, {given, keep, decode, temperature, seed, steps}) -> Promise of a beat
 //       that begins with the first `keep` steps of the beat `given`; null: one random step
 //   notes: [text]                                what else the person must know
-//   D.studio(root, {backend, beat, model, against, presets, changed})
+//   D.studio(root, {backend, beat, model, against, presets, drums, changed})
 //       -> {beat, model (both can be set), stop()}
 //   D.studioPage(root)     the page computes (network.js); the data are in a <script> inside root
 //   D.studioWidget         the kernel computes: {render({model, el})} for anywidget
@@ -23,7 +23,8 @@
     #handed = ""; // the beat that the transport has
     #wrong = {}; // what went wrong: {expects, plays}
 
-    constructor(root, {backend, beat, model, against, presets = [], changed = () => {}}) {
+    constructor(root, {backend, beat, model, against, presets = [], drums = {},
+      changed = () => {}}) {
       Object.assign(this, {root, backend, changed});
       const [first, ...others] = [model, against, ...backend.models.map(({name}) => name)].filter(
         (name, i, all) => this.#has(name) && all.indexOf(name) === i);
@@ -34,6 +35,7 @@
       this.models = D.studioModels(this);
       this.playing = D.studioPlaying(this);
       this.editing = D.studioEditing(this, presets);
+      this.editing.box.append(D.studioFiles(this, drums).button);
       this.cards = D.studioCards(this);
       this.asking = D.studioAsking(this);
       this.transport.onstop = this.playing.show;
@@ -153,7 +155,7 @@
   // --- two backends
 
   D.studioPage = root => {
-    const {beat, model, against, presets, ...asset} = D.readData(root);
+    const {beat, model, against, presets, drums, ...asset} = D.readData(root);
     const {models, leftOut} = D.network.load(asset);
     const notes = Object.entries(leftOut).map(([name, why]) => `${name} is left out: ${why}.`);
     const known = asset.models.filter(({name}) => name in models);
@@ -170,12 +172,13 @@
       scores: (name, classes) => Promise.resolve(D.network.all(models[name], classes)),
       generate: (name, options) => Promise.resolve(play(name, options)),
     };
-    return root.studio = D.studio(root, {backend, beat, model, against, presets});
+    return root.studio = D.studio(root, {backend, beat, model, against, presets, drums});
   };
 
   D.studioWidget = {
     render({model, el}) {
-      const {ask, close} = D.bridge(model), {models, against, presets} = model.get("_page");
+      const {ask, close} = D.bridge(model);
+      const {models, against, presets, drums} = model.get("_page");
       const backend = {
         models,
         scores: (name, classes) => ask({ask: "scores", model: name, classes}),
@@ -183,7 +186,7 @@
       };
       const root = element("div");
       el.append(root);
-      const studio = D.studio(root, {backend, against, presets,
+      const studio = D.studio(root, {backend, against, presets, drums,
         beat: model.get("beat"), model: model.get("model"),
         changed: ({beat, model: name}) => {
           model.set("beat", beat);

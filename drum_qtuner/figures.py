@@ -88,7 +88,7 @@ class Known:
         return rows.assign(style=rows["style"].str.split("/").str[0]).to_numpy()
 
 # %% ../nbs/lib/figures.ipynb #fdb7391a
-PAIRS = 300  # beats, and clips, whose distances are compared
+PAIRS = 200  # beats, and clips, whose distances are compared
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class View:
     real: bool  # are real clips looked at in the place of generated beats?
     judge: Callable  # class sequences -> logits
     draws: int  # of the bootstrap
+    heard: np.ndarray | None = None  # what the judge thinks of `second`; none: it is asked
 
     @classmethod
     def of(cls, played, real, n, seed, known=None, **options) -> "View":
@@ -217,7 +218,9 @@ def _figures_of_labels(view, metrics):
 
 def _figures_of_scores(view, metrics):
     "Numbers from the scores of a judge."
-    mine, theirs = (log_likelihoods(view.judge, side.beats) for side in (view.near, view.second))
+    mine, theirs = log_likelihoods(view.judge, view.near.beats), view.heard
+    if theirs is None:
+        theirs = log_likelihoods(view.judge, view.second.beats)
 
     def statistic_of(function):
         return lambda i, j: function(mine[i], theirs[j])

@@ -8,6 +8,7 @@ __all__ = ['BACK', 'PLACES', 'JUDGE', 'Reader', 'Judge', 'train_judge', 'load_ju
 
 # %% ../nbs/lib/judge.ipynb #cffc17ff
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -27,14 +28,19 @@ BACK = (1, 2, 3, 4, 8, 12, 16)  # steps back that a reader looks at
 PLACES = 32  # steps after which a reader takes the beat for begun anew
 
 
+def _embedding(n, width):
+    "A vector for each of `n` things (what `nn.Embedding` makes, but quick to load again)."
+    return nn.Embedding.from_pretrained(torch.randn(n, width), freeze=False)
+
+
 class Reader(nn.Module):
     "Predicts each step from its memory, some steps of the past, and its place."
 
     def __init__(self, hidden: int, width: int, dropout: float = 0.3):
         super().__init__()
         seen = width * (len(BACK) + 1)
-        self.sound = nn.Embedding(REST + 2, width)  # the eleventh sound: nothing yet
-        self.place = nn.Embedding(PLACES, width)
+        self.sound = _embedding(REST + 2, width)  # the eleventh sound: nothing yet
+        self.place = _embedding(PLACES, width)
         self.gru = nn.GRU(seen, hidden, batch_first=True)
         self.join = nn.Linear(hidden + seen, hidden)
         self.output = nn.Linear(hidden, REST + 1)
@@ -139,7 +145,6 @@ def load_judge(
     return judge
 
 # %% ../nbs/lib/judge.ipynb #2ff30fd4
-@torch.no_grad()
 def log_likelihoods(
     judge: nn.Module,  # as `load_judge` gives it
     beats,  # `Clips` or a list of `Beat`, seen as class sequences
@@ -152,10 +157,14 @@ def log_likelihoods(
     classes = class_array(beats)
     if not len(classes):
         raise ValueError("needs one or more beats")
-    with one_thread():
-        parts = torch.from_numpy(classes).long().split(1000)
-        scores = [_log_probabilities(judge, part).mean(1) for part in parts]
-        return torch.cat(scores).double().numpy()
+
+    def scores(part):
+        with torch.no_grad():
+            return _log_probabilities(judge, part).mean(1)
+
+    with one_thread(), ThreadPoolExecutor(2) as helpers:
+        parts = torch.from_numpy(classes).long().split(500)
+        return torch.cat([*helpers.map(scores, parts)]).double().numpy()
 
 # %% ../nbs/lib/judge.ipynb #ee003adc
 @metric("judge", better="lower")

@@ -7,6 +7,8 @@ __all__ = ['NEAR', 'step_distances', 'nearest_clips', 'mean_distance', 'near_cop
            'coverage', 'mixture_distance']
 
 # %% ../nbs/lib/neighbours.ipynb #aa90d23d
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from .beat import STEPS_PER_BAR
@@ -14,21 +16,31 @@ from .intervals import group_numbers
 from .metrics import metric, patterns, strokes_of_set
 
 # %% ../nbs/lib/neighbours.ipynb #a059d44b
-def step_distances(
-    beats,  # anything that `strokes` takes, several beats
-    clips,  # the same
-) -> np.ndarray:  # float (beats, clips), 0..1
-    "Share of steps that differ between each of some beats and each of some clips."
+def _hamming(mine, theirs):
+    "Share of steps that differ between patterns, (beats, steps) and (clips, steps)."
     from scipy.spatial.distance import cdist
 
-    mine, theirs = (patterns(strokes_of_set(part)) for part in (beats, clips))
     if mine.shape[1] != theirs.shape[1]:
         raise ValueError(
             f"beats of {mine.shape[1]} steps cannot be compared with clips of {theirs.shape[1]}"
         )
     return cdist(mine, theirs, "hamming")
 
+
+def step_distances(
+    beats,  # anything that `strokes` takes, several beats
+    clips,  # the same
+) -> np.ndarray:  # float (beats, clips), 0..1
+    "Share of steps that differ between each of some beats and each of some clips."
+    return _hamming(*(patterns(strokes_of_set(part)) for part in (beats, clips)))
+
 # %% ../nbs/lib/neighbours.ipynb #331593c2
+def _same_numbers(mine, theirs):
+    "The groups of beats and of clips as numbers, the same for the same name."
+    names = [np.asarray(part).astype(str) for part in (mine, theirs)]
+    return np.split(group_numbers(np.concatenate(names)), [len(names[0])])
+
+
 def nearest_clips(
     beats,  # anything that `strokes` takes, several beats
     clips,  # the same
@@ -36,15 +48,20 @@ def nearest_clips(
     theirs=None,  # a group for each clip; those of a beat's own group do not count
 ) -> tuple:  # float (beats,), 0..1, a copy being 0; int (beats,): which clip it is
     "The distance to the nearest clip: steps that differ / steps (Hamming 1950)."
-    hits, known = strokes_of_set(beats), strokes_of_set(clips)
-    far, index = np.ones(len(hits)), np.zeros(len(hits), int)
-    for part in np.array_split(np.arange(len(hits)), -(-len(hits) // 256)):
-        distances = step_distances(hits[part], known)
+    hits, known = (patterns(strokes_of_set(part)).astype(float) for part in (beats, clips))
+    if mine is not None:
+        mine, theirs = _same_numbers(mine, theirs)
+
+    def nearest(part):
+        distances = _hamming(hits[part], known)
         if mine is not None:
-            distances[np.asarray(mine)[part][:, None] == np.asarray(theirs)] = 1
-        index[part] = distances.argmin(1)
-        far[part] = distances.min(1)
-    return far, index
+            distances[mine[part][:, None] == theirs] = 1
+        return distances.min(1), distances.argmin(1)
+
+    parts = np.array_split(np.arange(len(hits)), -(-len(hits) // 256))
+    with ThreadPoolExecutor(2) as helpers:
+        far, index = zip(*helpers.map(nearest, parts))
+    return np.concatenate(far), np.concatenate(index)
 
 
 @metric("novelty", name="nearest real clip")
@@ -71,9 +88,9 @@ def _stretches(hits, length=STEPS_PER_BAR):
 
 def _elsewhere(wanted, known, mine, theirs):
     "Which stretches occur in a clip of another group."
-    number = group_numbers(np.concatenate([theirs.astype(str), mine.astype(str)]))
-    marks = number.astype(np.uint64)[:, None] * np.uint64(2**63 - 25)
-    in_group, own = known + marks[: len(theirs)], wanted + marks[len(theirs) :]
+    mine, theirs = (n.astype(np.uint64)[:, None] for n in _same_numbers(mine, theirs))
+    mark = np.uint64(2**63 - 25)  # an odd number for each group
+    in_group, own = known + theirs * mark, wanted + mine * mark
     once = np.unique(in_group, return_index=True)[1]
     numbers, groups = np.unique(known.ravel()[once], return_counts=True)
     at = np.searchsorted(numbers, wanted).clip(max=len(numbers) - 1)
@@ -90,7 +107,7 @@ def steps_copied(beats, clips, mine=None, theirs=None) -> np.ndarray:  # float (
     wanted, known = _stretches(hits), _stretches(strokes_of_set(clips))
     copied = np.isin(wanted, known)
     if mine is not None:
-        copied = _elsewhere(wanted, known, np.asarray(mine), np.asarray(theirs))
+        copied = _elsewhere(wanted, known, mine, theirs)
     inside = np.zeros(hits.shape[:2], bool)
     for step in range(STEPS_PER_BAR):
         inside[:, step : step + copied.shape[1]] |= copied

@@ -163,7 +163,11 @@ def read_performance(
     if track.damage:
         said = ", ".join(track.damage)
         warnings.warn(f"{info['midi_filename']}: damaged: {said}; the rest is read", stacklevel=2)
-    return _perform(info, track if as_groove else _strokes(track))
+    performance = _perform(info, track if as_groove else _strokes(track))
+    if as_groove or not track.signatures:
+        return performance
+    top, bottom = track.signatures[0][1:]  # what the file itself says
+    return replace(performance, info={**performance.info, "file_signature": f"{top}-{bottom}"})
 
 # %% ../nbs/lib/groove.ipynb #b4c504da
 def _try_performance(info, data, **reading):
@@ -179,17 +183,28 @@ def _try_performance(info, data, **reading):
         return str(error)
 
 # %% ../nbs/lib/groove.ipynb #f1f65de1
-def _warn_tempos(performances):
-    "Warn if files say another tempo than the table, by which their bars are found."
-    other = [(p, 60e6 / p.info["microseconds"]) for p in performances]
-    other = [(p, bpm) for p, bpm in other if bpm != 120 and abs(bpm / p.info["bpm"] - 1) > 0.01]
-    if other:
-        first, bpm = other[0]
+def _tell_others(others, n, what):
+    "Warn of the files that say something else than the table, [(performance, theirs, ours)]."
+    if others:
+        first, theirs, ours = others[0]
         warnings.warn(
-            f"{len(other)} of {len(performances)} files have another tempo than info.csv says, the"
-            f" first: {first.info['midi_filename']}, {bpm:g} and not {first.info['bpm']:g} bpm",
-            stacklevel=3,
+            f"{len(others)} of {n} files have another {what} than info.csv says, the first:"
+            f" {first.info['midi_filename']}, {theirs} and not {ours}",
+            stacklevel=4,
         )
+
+
+def _warn_of_contradictions(performances):
+    "Warn if files say another tempo or meter than the table, by which their bars are found."
+    tempos, meters = [], []
+    for p in performances:
+        bpm, meter = 60e6 / p.info["microseconds"], p.info["time_signature"]
+        if bpm != 120 and abs(bpm / p.info["bpm"] - 1) > 0.01:
+            tempos.append((p, f"{bpm:g}", f"{p.info['bpm']:g} bpm"))
+        if (own := p.info.get("file_signature", meter)) != meter:
+            meters.append((p, own, meter))
+    _tell_others(tempos, len(performances), "tempo")
+    _tell_others(meters, len(performances), "time signature")
 
 # %% ../nbs/lib/groove.ipynb #abadb9b5
 def read_performances(
@@ -215,7 +230,7 @@ def read_performances(
             f"{path}: not one of {len(rows)} performances could be read; the first: {results[0]}"
         )
     if not as_groove:
-        _warn_tempos(read)
+        _warn_of_contradictions(read)
     return read, [result for result in results if isinstance(result, str)]
 
 # %% ../nbs/lib/groove.ipynb #2c358eb7

@@ -320,6 +320,9 @@ def test_a_table_that_contradicts_its_files_is_told(tmp_path):
     loop = [(36, 90, t, t + 60) for t in range(0, 2 * 1920, 480)]
     with pytest.warns(UserWarning, match="1 of 1 files have another tempo .* 90 and not 120 bpm"):
         own(tmp_path, midi_bytes(loop, bpm=90))
+    words = "1 of 1 files have another time signature .* 3-4 and not 4-4"
+    with pytest.warns(UserWarning, match=words):
+        own(tmp_path, midi_bytes(loop, signature="3-4"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         own(tmp_path, midi_bytes(loop, bpm=120.3))

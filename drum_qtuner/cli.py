@@ -219,13 +219,31 @@ def _tell_benchmark(folders, clips, groups):
 @data_option
 @how_to_compare
 @click.option("--benchmark", is_flag=True, help="Only the row of the benchmark: 1,000 beats.")
+@click.option(
+    "--grid",
+    type=click.Choice(["paper", "performance"]),
+    help="How real clips are cut: as in the paper, whose first step often lost its downbeat, or"
+    " on the performance's own grid. [default: the latter where songs are cut]",
+)
 @click.option("--skip-bad", is_flag=True, help="Go on after a file that cannot be read.")
 @reading_options
 @bars_option
 @overwrite_option
 @seed_option
 def evaluate_command(
-    files, source, final, poly, fast, out, benchmark, skip_bad, overwrite, seed, fit_bars, **reading
+    files,
+    source,
+    final,
+    poly,
+    fast,
+    out,
+    benchmark,
+    grid,
+    skip_bad,
+    overwrite,
+    seed,
+    fit_bars,
+    **reading,
 ):
     """Put the beats in MIDI files beside real ones, a column for each folder.
 
@@ -244,13 +262,15 @@ def evaluate_command(
     read = read_folders(midi_files(files), True, skip_bad, fit_bars=fit_bars, **reading)
     folders = {name: beats_of(files) for name, files in read.items()}
     groups = {name: files_of(files) for name, files in read.items()}
-    clips = load_clips(source, split="all", verbose=False, **reading)
+    if grid is None:
+        grid = "performance" if any(groups.values()) and not benchmark else "paper"
+    clips = load_clips(source, "all", grid, verbose=False, **reading)
     if benchmark:
         return _tell_benchmark(folders, clips, groups)
     panel = evaluate(folders, clips, final, not poly, fast=fast, seed=seed, groups=groups)
     click.echo(
         f"Data: {plain(clips.origin.name)}; {panel['beats'].iloc[0]} beats of each folder beside"
-        f" {'test' if final else 'validation'} clips."
+        f" {'test' if final else 'validation'} clips, cut on the {grid}'s grid."
     )
     if not (panel["part"] == "two-sample").any():
         click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))

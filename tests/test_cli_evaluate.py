@@ -11,6 +11,7 @@ from helpers import fails, midi_bytes
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
+from drum_qtuner.preprocessing import load_clips
 
 pytestmark = pytest.mark.xdist_group("cli_evaluate")  # one worker: the tests share a folder
 
@@ -145,3 +146,25 @@ def test_the_row_of_the_benchmark(folder, monkeypatch):
     (said,) = (line for line in row.stdout.splitlines() if line.startswith("forty"))
     for figure in ("excess", "coverage", "steps copied"):
         assert f"{panel.loc[figure, 'value']:.2f} ±" in said
+
+
+def test_songs_of_real_drummers_are_not_told_from_real_clips(folder):
+    "Forty training performances as files: cut by step, they are to be compared with such clips."
+    clips = load_clips(grid="performance", verbose=False)
+    ids = np.random.default_rng(0).permutation(clips.info["id"].unique())
+    long = [i for i in ids if (clips.info["id"] == i).sum() > 8][:40]
+    for number, name in enumerate(long):
+        rows = np.flatnonzero(clips.info["id"] == name)[::2][:12]
+        velocity, offset = (part[rows].reshape(-1, 9) for part in (clips.velocity, clips.offset))
+        song = Beat(velocity, offset, clips.info["bpm"].iloc[rows[0]])
+        song.to_midi(folder / f"drummers/{number:02}.mid")
+    found = {}
+    for grid in ("performance", "paper"):
+        asked = f" --grid {grid}" if grid == "paper" else ""
+        result = evaluate(f"drummers --out {grid}{asked}")
+        assert result.exit_code == 0, result.output
+        assert f"cut on the {grid}'s grid" in result.stdout
+        panel = pd.read_csv(folder / f"{grid}/panel.csv")
+        found[grid] = panel.query("set == 'drummers' and figure == 'excess'").iloc[0]
+    assert found["performance"]["low"] < 0 < found["performance"]["high"]
+    assert found["paper"]["value"] > found["performance"]["value"] + 0.05

@@ -106,7 +106,7 @@ def evaluate(
     repeats: int = 8,  # of the two-sample test
     draws: int = 100,  # of the bootstrap
     seed: int = 0,  # same seed, same panel
-    groups=None,  # the file or performance of each beat, or {name: those}; none: see above
+    groups=None,  # the file or performance of each beat, or {name: those}; none: near-twins
     n: int | None = None,  # beats of each set; none: as many as every set has
 ) -> pd.DataFrame:  # columns set, part, figure, value, low, high, better, beats, data
     "The whole panel, all sets cut to one size; under 40 beats there is no two-sample test."

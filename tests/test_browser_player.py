@@ -90,10 +90,8 @@ def test_press_play_and_hear_it(open_page):
     assert page.evaluate("drumQtuner.playing") is None
 
 
-def test_what_sounds_is_what_python_renders(open_page):
-    "One loop of the live output beside `render`: the same wave, give or take a part of a sample."
-    beat = wild(bpm=180)
-    page = open_page(player_page({"wild": beat}))
+def likeness(page, beat) -> float:
+    "Play a beat once; how like `render` the live output is, as a correlation."
     start_recording(page)
     page.evaluate("document.querySelector('figure').transport.volume = 1")
     page.locator(".dq-loop").click()  # once only
@@ -105,7 +103,17 @@ def test_what_sounds_is_what_python_renders(open_page):
     lag = correlate(samples, ours[:rate], "valid").argmax()
     heard = samples[lag : lag + len(ours)]
     assert len(heard) > 0.9 * len(ours) and np.abs(samples).max() < 1
-    assert np.corrcoef(heard, ours[: len(heard)])[0, 1] > 0.99
+    return float(np.corrcoef(heard, ours[: len(heard)])[0, 1])
+
+
+def test_what_sounds_is_what_python_renders(open_page):
+    """One loop of the live output beside `render`: the same wave, give or take a part of a sample.
+
+    Live sound drops out where a machine is busy, so it may be played once more.
+    """
+    beat = wild(bpm=180)
+    html = player_page({"wild": beat})
+    assert any(likeness(open_page(html), beat) > 0.99 for _ in range(2))
 
 
 FAKE_CLOCK = """() => { // an audio context that notes when it shall sound, on the test's clock

@@ -215,7 +215,7 @@ def _figures_of_labels(view, metrics):
         for k, column in enumerate(LABELS)
     }
 
-
+# %% ../nbs/lib/figures.ipynb #fb8d1cde
 def _figures_of_scores(view, metrics):
     "Numbers from the scores of a judge."
     mine, theirs = log_likelihoods(view.judge, view.near.beats), view.heard

@@ -104,7 +104,7 @@ def read_folders(
         raise ValueError(f"not one of {len(bad)} files can be used")
     return {name: beats for name, beats in folders.items() if beats}
 
-
+# %% ../nbs/lib/folders.ipynb #92c23cfb
 def beats_of(
     files: dict,  # {path of a file: its beats}, one folder of `read_folders`
 ) -> list:  # of `Beat`

@@ -47,7 +47,7 @@ def near_twins(
     most = np.bincount(number)[number] > len(number) / 2
     return np.where(most, len(number) + np.arange(len(number)), number)
 
-
+# %% ../nbs/lib/intervals.ipynb #0708129f
 def groups(
     beats,  # `Clips`, or a list of `Beat`
 ) -> np.ndarray:  # (beats,): clips of one performance share a group, in a list near-twins do

@@ -100,7 +100,7 @@ def _train_reader(reader, learn, stop, epochs):
         desc="judge",
     )
 
-
+# %% ../nbs/lib/judge.ipynb #c10bfeba
 def train_judge(
     clips: Clips,  # to learn from; each reader keeps a tenth of the performances for stopping
     epochs: int = 8,  # rounds through the clips

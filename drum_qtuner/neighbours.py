@@ -63,7 +63,7 @@ def nearest_clips(
         far, index = zip(*helpers.map(nearest, parts))
     return np.concatenate(far), np.concatenate(index)
 
-
+# %% ../nbs/lib/neighbours.ipynb #4b3757ff
 @metric("novelty", name="nearest real clip")
 def mean_distance(distances) -> float:  # 0..1
     "Steps that differ from the nearest real clip / steps, mean over the beats. Always defined."

@@ -73,7 +73,7 @@ def _checked_groups(group, sets):
             )
     return {name: group.get(name) for name in sets}
 
-
+# %% ../nbs/lib/panel.ipynb #afaecda7
 def _rows(name, view, runs):
     "All figures of one set, as rows of the panel."
     for part in PARTS:

@@ -29,8 +29,9 @@ PLACES = 32  # steps after which a reader takes the beat for begun anew
 
 
 def _embedding(n, width):
-    "A vector for each of `n` things (what `nn.Embedding` makes, but quick to load again)."
-    return nn.Embedding.from_pretrained(torch.randn(n, width), freeze=False)
+    "A vector for each of `n` things, as `nn.Embedding` makes them."
+    # To draw them on torch's meta device, where `load` looks at shapes, takes seconds of imports.
+    return nn.Embedding.from_pretrained(torch.randn(n, width, device="cpu"), freeze=False)
 
 
 class Reader(nn.Module):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import warnings
 
 import mido
@@ -575,6 +576,9 @@ def test_objects_of_other_libraries_are_refused_in_a_line():
         with pytest.raises(ValueError, match="a path, bytes or a PrettyMIDI, not from a") as error:
             Beat.from_midi(source)
         assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+    for source, instead in ((song, ".save(path)"), (io.BytesIO(b"MThd"), "that its .read()")):
+        with pytest.raises(ValueError, match=re.escape(instead)):
+            Beat.from_midi(source)
 
 
 # What goes wrong says so

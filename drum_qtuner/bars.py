@@ -71,8 +71,10 @@ def _barlines(marks, end):
 # %% ../nbs/lib/bars.ipynb #4d9ed2b2
 def _in_words(marks):
     "Some time signatures, and where they begin."
-    later = [f"from quarter note {mark[0] / 4 + 1:g} in {_name(mark)}" for mark in marks[1:4]]
-    return ", ".join([f"in {_name(marks[0])}", *later, *["and so on"] * (len(marks) > 4)])
+    words = [f"from quarter note {mark[0] / 4 + 1:g} in {_name(mark)}" for mark in marks[:4]]
+    if not marks[0][0]:
+        words[0] = f"in {_name(marks[0])}"
+    return ", ".join(words + ["and so on"] * (len(marks) > 4))
 
 
 def in_bars(
@@ -91,8 +93,9 @@ def in_bars(
         return position, length, [f"is {_in_words(used)}, read as 4/4"] * bool(other)
     if not fit_bars:
         raise ValueError(
-            f"is {_in_words(used)}, and the bars of a beat are in 4/4: fit_bars=True (--fit-bars)"
-            " reads each bar of the file as a bar of its own, filled up with silence"
+            f"is {_in_words(used)}, and the bars of a beat are in 4/4 from its start on:"
+            " fit_bars=True (--fit-bars) reads each bar of the file as a bar of its own, filled up"
+            " with silence"
         )
     starts, places = _barlines(marks, max(length, position.max(initial=0)))
 

@@ -79,6 +79,7 @@ def data_command(source, **reading):
     A folder or a zip of .mid, .midi, .kar, .smf or .rmi files. With an info.csv (its columns as
     Groove's) that says bpm, time_signature and split; without, the files say their tempo and
     time signature, and lots are drawn which of them are for training, validation and test.
+    E-GMD (e-gmd-v1.0.0.csv, MIDI and WAV files beside) is read as it is handed out.
 
     Example:  drum_qtuner data --data loops/
     """

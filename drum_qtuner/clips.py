@@ -22,9 +22,9 @@ from drum_qtuner.groove import (
     SPLITS,
     Origin,
     Performance,
+    each_performance,
     origin_of,
     packaged_performances,
-    read_performances,
 )
 from .maps import pitch_map
 from .own_data import own_performances
@@ -40,7 +40,8 @@ class Clips:
     classes: np.ndarray  # uint8 (n, 32): the paper's view, 0..8 and 9 for a rest
     velocity: np.ndarray  # uint8 (n, 32, 9)
     offset: np.ndarray  # float32 (n, 32, 9): microtiming in steps
-    info: pd.DataFrame  # split, style, bpm, beat_type, drummer, session, id, bar, notes
+    info: pd.DataFrame  # split, style, bpm, beat_type, drummer, session, id, bar, notes; the kit
+    # too, if the table has one
     origin: Origin  # of the data set with all its splits
     left_out: dict[str, int]  # why windows did not become clips, and how many
 
@@ -74,40 +75,76 @@ class Clips:
         return self.select(self.info["split"] == name)
 
 # %% ../nbs/lib/clips.ipynb #e04b3522
-_INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id"]
+_INFO = ["split", "style", "bpm", "beat_type", "drummer", "session", "id", "kit_name"]
+_BATCH = 32_768  # clips that are quantised at a time
 
 
+def _batches(items, left_out):
+    "The clips that are kept, `_BATCH` at a time, as (rows of their table, their notes)."
+    rows, clips = [], []
+    for info, bar, notes, clip_notes in items:
+        reason = why_not(info, notes)
+        if reason:
+            left_out[reason] = left_out.get(reason, 0) + 1
+            continue
+        row = {column: info[column] for column in _INFO if column in info}
+        rows.append({**row, "bar": bar, "notes": len(notes)})
+        clips.append(clip_notes)
+        if len(rows) == _BATCH:
+            yield rows, clips
+            rows, clips = [], []
+    if rows:
+        yield rows, clips
+
+
+def _in_order(parts, order):
+    "Arrays in many parts as one each, in a new order; parts are forgotten on the way."
+    whole = [np.empty((len(order), *part.shape[1:]), part.dtype) for part in parts[0]]
+    place, begin = np.argsort(order), 0
+    while parts:
+        arrays = parts.pop(0)
+        rows = place[begin : begin + len(arrays[0])]
+        for target, array in zip(whole, arrays):
+            target[rows] = array
+        begin += len(rows)
+    return whole
+
+# %% ../nbs/lib/clips.ipynb #f7443f7c
 def collect(
     items: Iterable[tuple[dict, int, np.ndarray, np.ndarray]],  # info, bar, notes of the paper's
     # window, which decide whether it is kept, and the notes for the clip
     name: str = "performances",  # of the origin, if it is not Groove
     kind: str = "performances",  # of the origin
     map="roland+gm",  # which pitch is which drum, see `pitch_map`
+    left_out: dict[str, int] | None = None,  # what did not even become a window
 ) -> Clips:  # ordered by performance and bar
     "The clips that the paper's rules keep, and a count of the others."
-    clips, rows = [], []
-    left_out: dict[str, int] = {}
-    for info, bar, notes, clip_notes in items:
-        reason = why_not(info, notes)
-        if reason:
-            left_out[reason] = left_out.get(reason, 0) + 1
-            continue
-        clips.append(clip_notes)
-        rows.append([*(info[column] for column in _INFO), bar, len(notes)])
-    if not clips:
-        raise ValueError(f"not one clip of two bars in 4/4 (left out: {left_out or 'nothing'})")
-    table = pd.DataFrame(rows, columns=[*_INFO, "bar", "notes"]).sort_values(["id", "bar"])
-    drums, pitches = pitch_map(map), np.concatenate(clips)[:, 2].astype(int)
-    unknown = pitches[~np.isin(pitches, list(drums))]
-    if len(unknown):
-        which = ", ".join(np.unique(unknown).astype(str))
-        left_out[f"(notes) of pitches that are not on the kit: {which}"] = len(unknown)
-    arrays = quantise([clips[i] for i in table.index], drums)
+    drums, unknown = pitch_map(map), np.zeros(128, int)
+    left_out = {} if left_out is None else left_out
+    parts, tables = [], []
+    for rows, clips in _batches(items, left_out):
+        parts.append(quantise(clips, drums))
+        tables.append(pd.DataFrame(rows))
+        unknown += np.bincount(np.concatenate(clips)[:, 2].astype(int), minlength=128)
+    if not parts:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "nothing"
+        raise ValueError(f"not one clip of two bars in 4/4 (left out: {why})")
+    table = pd.concat(tables, ignore_index=True)
+    by = [column for column in ("id", "kit_name", "bar") if column in table]
+    table = table.sort_values(by)
+    unknown[list(drums)] = 0
+    if unknown.any():
+        which = ", ".join(np.flatnonzero(unknown).astype(str))
+        left_out[f"(notes) of pitches that are not on the kit: {which}"] = int(unknown.sum())
+    arrays = _in_order(parts, table.index)
     table = table.reset_index(drop=True)
-    origin = origin_of(arrays, table.to_dict("list"), name, kind)
-    return Clips(*arrays, table, origin, left_out)
+    origin = origin_of(arrays, dict(table.items()), name, kind)
+    return Clips(arrays[0], arrays[1], arrays[2], table, origin, left_out)
 
 # %% ../nbs/lib/clips.ipynb #01952f45
+_SHORT = "(performances) shorter than two bars"
+
+
 def _check_grid(grid):
     "A `ValueError` if there is no such grid."
     if grid not in ("paper", "performance"):
@@ -115,7 +152,7 @@ def _check_grid(grid):
 
 
 def cut(
-    performances: list[Performance],
+    performances: Iterable[Performance],
     grid: str = "paper",  # "paper": as TFDS and the paper; "performance": repairs the first step
     name: str = "performances",  # of the origin, if it is not Groove
     kind: str = "performances",  # of the origin
@@ -123,10 +160,7 @@ def cut(
 ) -> Clips:  # of all splits
     "All two-bar clips of some performances."
     _check_grid(grid)
-    if not any(window_count(p) for p in performances):
-        raise ValueError(
-            f"not one clip of two bars in 4/4: each of {len(performances)} performances is shorter"
-        )
+    left_out: dict[str, int] = {}
 
     def pairs(performance):
         "Each window twice: as the paper cuts it, and as it shall be kept."
@@ -134,7 +168,17 @@ def cut(
         kept = paper if grid == "paper" else windows_by_step(performance)
         return ((bar, notes, clip) for (bar, notes), (_, clip) in zip(paper, kept))
 
-    return collect(((p.info, *pair) for p in performances for pair in pairs(p)), name, kind, map)
+    def every():
+        "The windows of all performances."
+        for performance in performances:
+            if not window_count(performance):
+                left_out[_SHORT] = left_out.get(_SHORT, 0) + 1
+            yield from ((performance.info, *pair) for pair in pairs(performance))
+
+    clips = collect(every(), name, kind, map, left_out)
+    if clips.origin.kind == "groove":  # the paper does not count them
+        left_out.pop(_SHORT, None)
+    return clips
 
 # %% ../nbs/lib/clips.ipynb #34ce1e4c
 @functools.cache
@@ -161,21 +205,19 @@ def _tfds_clips(archive, grid, map):
 def _own_clips(path, grid, map, channel, strict, **more):
     "All clips of a folder or a zip; without a table they are cut by step, so no stroke is lost."
     found = dataset_files(path, table=False)
-    if "info.csv" not in found:
+    performances: Iterable[Performance]
+    skipped: list[str] = []
+    if not found.table:
         reading = dict(channel=channel, strict=strict, **more)
         (performances, skipped), grid = own_performances(found, path, **reading), "performance"
     elif any(more.values()):
-        raise ValueError(f"{path}: fit_bars and repeat are for files without an info.csv")
+        raise ValueError(f"{path}: fit_bars and repeat are for files without a table")
     else:
-        performances, skipped = read_performances(path, channel, strict, found)
-    kind = "folder" if path.is_dir() else "zip"
-    clips = cut(performances, grid, path.resolve().name, kind, map)
+        performances = each_performance(path, skipped, channel, strict, found)
+    clips = cut(performances, grid, path.resolve().name, "folder" if path.is_dir() else "zip", map)
     if skipped:
         print(f"skipped {len(skipped)} performances, the first: {skipped[0]}")
         clips.left_out["(performances) skipped"] = len(skipped)
-    short = sum(not window_count(performance) for performance in performances)
-    if short and clips.origin.kind != "groove":
-        clips.left_out["(performances) shorter than two bars"] = short
     return clips
 
 
@@ -214,4 +256,6 @@ def load_clips(
     if verbose:
         left_out = ", ".join(f"{n:,} {why}" for why, n in clips.left_out.items()) or "nothing"
         print(f"{len(clips):,} clips in all splits, from {clips.origin.name}; left out: {left_out}")
-    return clips.select(np.arange(len(clips))) if split == "all" else clips.split(split)
+    if split != "all":
+        return clips.split(split)
+    return clips.select(np.arange(len(clips))) if source == "auto" else clips

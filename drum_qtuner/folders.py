@@ -41,9 +41,9 @@ def short_names(
     paths,  # of folders or files
 ) -> dict:  # {path: its own name, or the whole path where two have the same name}
     "Names that tell paths apart."
-    paths = sorted(set(map(Path, paths)))
-    short = len({path.name for path in paths}) == len(paths)
-    return {path: path.name if short and path.name else path.as_posix() for path in paths}
+    names = {path: path.resolve().name for path in sorted(set(map(Path, paths)))}
+    short = all(names.values()) and len(set(names.values())) == len(names)
+    return {path: name if short else path.as_posix() for path, name in names.items()}
 
 # %% ../nbs/lib/folders.ipynb #7869e68f
 def two_bar_clips(

@@ -125,7 +125,8 @@ def _unknown(pitches):
 
 def _tempo(track):
     "The tempo at the first stroke, and a sentence where it changes after that."
-    first = track.notes[:, 0].min(initial=track.length)
+    near = track.ticks_per_quarter / 8  # half a sixteenth: to the ear at the same time
+    first = track.notes[:, 0].min(initial=track.length) + near
     before = [us for tick, us in track.tempos if tick <= first]
     after = {us for tick, us in track.tempos if tick > first} | {before[-1]}
     tempo, slow, fast = (simplest_bpm(us) for us in (before[-1], max(after), min(after)))

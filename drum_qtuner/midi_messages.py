@@ -32,15 +32,24 @@ class Damage:
             self.found.append(what)
 
 # %% ../nbs/lib/midi_messages.ipynb #5210fa0f
+_INSTEAD = {  # what to give instead of an object of a library, if it loses nothing
+    "mido": "save it with .save(path), and give the path",
+    "miditoolkit": "save it with .dump(path), and give the path",
+    "symusic": "give the bytes that its .dumps_midi() returns",
+    "muspy": "save it with .write_midi(path), and give the path",
+    "_io": "give the bytes that its .read() returns",
+}
+
+
 def _read_bytes(source):
     "(name, bytes) of a file that is given as a path or as its bytes."
     if isinstance(source, bytes):
         return "these bytes", source
     if not isinstance(source, (str, os.PathLike)):
-        kind = f"{type(source).__module__.split('.')[0]} {type(source).__name__}"
+        library, kind = type(source).__module__.split(".")[0], type(source).__name__
         raise ValueError(
-            f"MIDI is read from a path, bytes or a PrettyMIDI, not from a {kind}: give its path,"
-            " or save it and give the bytes"
+            f"MIDI is read from a path, bytes or a PrettyMIDI, not from a {library} {kind}:"
+            f" {_INSTEAD.get(library, 'give its path, or save it and give the bytes')}"
         )
     try:
         return source, Path(source).read_bytes()
@@ -61,21 +70,32 @@ def _unwrapped(data):
     return data
 
 # %% ../nbs/lib/midi_messages.ipynb #d50c75d4
+def _header(data):
+    "Where the header begins: at the beginning, or behind chunks that nobody knows."
+    begin = 0
+    while begin + 8 <= len(data) and data[begin : begin + 4] != b"MThd":
+        begin += 8 + int.from_bytes(data[begin + 4 : begin + 8])
+    return begin
+
+
 def _tracks(data, count, damage):
-    "The bytes of each track, from where the header ends."
+    "The bytes of each track, from where the header ends; more than it says, if there are more."
     begin = 8 + int.from_bytes(data[4:8])
-    tracks: list[bytes] = []
-    while len(tracks) < count:
+    chunks, tracks = 0, []
+    while begin + 8 <= len(data):
         length = int.from_bytes(data[begin + 4 : begin + 8])
         chunk = data[begin + 8 : begin + 8 + length]
-        missing = begin + 8 > len(data)
-        if missing or len(chunk) < length:
-            damage.tell(f"cut short: track {len(tracks) + 1} of {count} is not whole")
-        if missing:
+        whole, is_track = len(chunk) == length, data[begin : begin + 4] == b"MTrk"
+        if not whole and not is_track:  # what is behind a file is none of it
             break
-        if data[begin : begin + 4] == b"MTrk":  # the standard lets readers skip other chunks
+        chunks += 1
+        if is_track:  # the standard lets readers skip other chunks
             tracks.append(chunk)
+        if not whole:
+            damage.tell(f"cut short: track {chunks} of {max(chunks, count)} is not whole")
         begin += 8 + length
+    if chunks < count:
+        damage.tell(f"cut short: track {chunks + 1} of {count} is not whole")
     return tracks
 
 # %% ../nbs/lib/midi_messages.ipynb #5e86ab28
@@ -88,11 +108,13 @@ def read_tracks(
     damage, data = Damage(name, strict), _unwrapped(data)
     if not data:
         raise ValueError(f"{name}: the file is empty")
-    begin = data.find(b"MThd")
-    if begin < 0 or len(data) < begin + 14 or begin and strict:
+    begin = _header(data)
+    if data[begin : begin + 4] != b"MThd":
+        begin = data.find(b"MThd")
+        if begin > 0:
+            damage.tell(f"{begin} bytes before its header")
+    if begin < 0 or len(data) < begin + 14:
         raise ValueError(f"{name}: not a MIDI file")
-    if begin:
-        damage.tell(f"{begin} bytes before its header")
     _, count, resolution = struct.unpack(">HHh", data[begin + 8 : begin + 14])
     if resolution <= 0:
         raise ValueError(

@@ -7,6 +7,7 @@ __all__ = ['bars_of', 'drawn_splits', 'own_performances']
 
 # %% ../nbs/lib/own_data.ipynb #2e01a0ab
 import warnings
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -71,10 +72,12 @@ def _row(name, where, track, split):
 # %% ../nbs/lib/own_data.ipynb #2a79b9bd
 def _read_files(files, where, reading):
     "({name: track of two bars and more}, why the others are skipped)."
+    from tqdm import tqdm
+
     tracks, problems = {}, []
-    for name, data in sorted(files.items()):
+    for name in tqdm(sorted(files), desc="reading files", leave=False):
         try:
-            track = bars_of(data, **reading)
+            track = bars_of(files[name], **reading)
         except ValueError as error:
             problems.append(f"{name}: {error}")
             continue
@@ -89,7 +92,7 @@ def _read_files(files, where, reading):
 
 # %% ../nbs/lib/own_data.ipynb #bf42b157
 def own_performances(
-    files: dict[str, bytes],  # {name: MIDI file}
+    files: Mapping[str, bytes],  # {name: MIDI file}
     where,  # what to call the folder
     seed: int = 0,  # of the split
     **reading,  # channel, strict, fit_bars, repeat, as for `bars_of`

@@ -43,7 +43,8 @@ def tfds_builder(
     tfds = _import_tfds()
     from tensorflow_datasets.core.download.checksums import compute_url_info
 
-    read_info(dataset_files(archive)["info.csv"], f"{archive}: info.csv")  # a clearer error
+    found = dataset_files(archive)
+    read_info(found[found.table], f"{archive}: {found.table}")  # a clearer error
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(archive, Path(folder) / "groove.zip"))
         info = compute_url_info(copy)

@@ -27,10 +27,10 @@ def make(
 ) -> dict[str, bytes]:  # {name: what the file holds}
     "The files of the packaged copy."
     found = dataset_files(source)
-    rows = read_info(found["info.csv"], f"{source}: info.csv")
+    rows = read_info(found[found.table], f"{source}: {found.table}")
     tracks = [read_drums(found[row["midi_filename"]], ended_only=True) for row in rows]
     return {
-        "info.csv": found["info.csv"],
+        "info.csv": found[found.table],
         "notes.npz": pack_tracks(tracks),
         "LICENSE": LICENSE.encode(),
     }

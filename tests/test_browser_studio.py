@@ -590,7 +590,7 @@ def files_from_elsewhere() -> dict[str, bytes]:
     struck = random.random((48, 9)) < 0.3
     offset = random.integers(-479, 480, struck.shape) / 960
     touched = Beat(struck * random.integers(1, 128, struck.shape), offset, 97.3)
-    down = b"\x99\x24\x64"
+    down, junk = b"\x99\x24\x64", b"Junk\0\0\0\4abcd"
     loop = [(36, 90, t, t + 20) for t in (0, 960, 1920, 2880)]
     touched.to_midi().write(by_pretty_midi := io.BytesIO())
     return {
@@ -602,9 +602,9 @@ def files_from_elsewhere() -> dict[str, bytes]:
             [(p, 90, i * 240, i * 240 + 60) for i, p in enumerate(range(35, 66))]
         ),
         "early downbeat": midi_bytes([*loop, (36, 110, 3800, 3830)], last_tick=3840),
-        "a tick late": raw_midi(b"\1\xff\x51\3\x09\x27\xc0" + b"\x83\x60" + down + b"\0\xff\x2f\0"),
+        "a tick late": raw_midi(b"\0" + down + b"\1\xff\x51\3\x09\x27\xc0" + b"\0\xff\x2f\0"),
         "two tracks": raw_midi(one_note(b"\0"), one_note(varlen(480))),
-        "chunks": midi_bytes(loop)[:14] + b"Junk\0\0\0\4abcd" + midi_bytes(loop)[14:],
+        "chunks": junk + midi_bytes(loop)[:14] + junk + midi_bytes(loop)[14:] + junk[:-1],
         "two quarters": midi_bytes(loop, signature="2-4"),
     }
 

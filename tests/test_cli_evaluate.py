@@ -1,6 +1,7 @@
 """The command `evaluate`: a table, a file, a picture, and mistakes in one line."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,15 @@ def test_poly(folder):
 )
 def test_mistakes(folder, line, words):
     fails(evaluate(line), *words)
+
+
+def test_the_folder_in_which_one_works_has_its_name(folder, monkeypatch):
+    shutil.copytree(folder / "loops", folder / "one" / "loops")
+    monkeypatch.chdir(folder / "one")
+    shutil.copy("loops/01.mid", "alone.mid")
+    fails(evaluate("alone.mid --fast"), "Error: one: at least two beats")
+    monkeypatch.chdir(folder / "one" / "loops")
+    fails(evaluate("../alone.mid --fast"), "Error: one: at least two beats")
 
 
 def test_benchmark_wants_a_thousand_beats(folder):

@@ -1,5 +1,6 @@
 """Groove: damaged data sets, the packaged copy, and all sources beside each other."""
 
+import csv
 import io
 import os
 import random
@@ -7,7 +8,9 @@ import subprocess
 import sys
 import unicodedata
 import warnings
+import weakref
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +48,7 @@ from drum_qtuner.groove import (
     read_performances,
     unpack_tracks,
 )
+from drum_qtuner.intervals import groups as performance_of
 from drum_qtuner.midi_file import DrumTrack, read_drums
 from drum_qtuner.preprocessing import Clips, cut, load_clips
 
@@ -229,6 +233,24 @@ def test_names_as_people_write_them(tmp_path):
         same_clips(load_clips(folder, "all"), wanted, origin=False)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda info: info.replace(b",", b";"),
+        lambda info: info.replace(b",", b"\t"),
+        lambda info: info.replace(b"\r\n", b"\r"),
+        lambda info: info.replace(b",", b", ") + b",,,,,,,,,,\r\n",
+        lambda info: info.replace(b"drummer,session,id", b"Drummer,SESSION,Id"),
+        lambda info: info.replace(b"drummer1/session1/1_", b"./drummer1//session1/1_"),
+    ],
+)
+def test_tables_as_programs_write_them(change, small, tmp_path):
+    files = small_dataset()
+    files["info.csv"] = change(files["info.csv"])
+    other = write_zip(tmp_path / "other.zip", files)
+    same_clips(load_clips(other, "all"), load_clips(small, "all"), origin=False)
+
+
 def test_a_zip_with_backslashes(small):
     data, wanted = small.read_bytes(), load_clips(small, "all")
     with zipfile.ZipFile(small) as archive:
@@ -331,10 +353,81 @@ def test_a_table_that_contradicts_its_files_is_told(tmp_path):
 def test_files_of_one_bar_say_so(tmp_path):
     files = small_dataset()
     bar = midi_bytes([(36, 90, t, t + 60) for t in range(0, 1920, 480)])
-    with pytest.raises(ValueError, match="each of 1 performances is shorter"):
+    with pytest.raises(ValueError, match="left out: 1 \\(performances\\) shorter"):
         own(tmp_path, bar)
     clips = load_clips(write_zip(tmp_path / "one.zip", files | {FIRST: bar}), "all")
     assert clips.left_out["(performances) shorter than two bars"] == 1
+
+
+# E-GMD: every performance once more on each of many kits
+
+
+def expanded(kits: int = 3, folder: str = "e-gmd-v1.0.0/", table_folder: str = "e-gmd-v1.0.0/"):
+    "The small data set in the layout of E-GMD, with recordings that nobody can unpack."
+    files, rows = {}, []
+    small = small_dataset()
+    for old in csv.DictReader(io.StringIO(small["info.csv"].decode())):
+        for kit in range(1, kits + 1):
+            name = f"{old['midi_filename'][:-4]}_{kit}"
+            names = dict(midi_filename=f"{name}.midi", audio_filename=f"{name}.wav")
+            rows.append(old | names | dict(kit_name=f"Kit {kit}"))
+            files |= {f"{folder}{name}.midi": small[old["midi_filename"]]}
+            files |= {f"{folder}{name}.wav": b"RIFF"}
+    columns = [*COLUMNS[:7], "duration", "split", "midi_filename", "audio_filename", "kit_name"]
+    return files | {f"{table_folder}e-gmd-v1.0.0.csv": table(rows, columns)}
+
+
+@pytest.mark.parametrize("table_folder", ["e-gmd-v1.0.0/", ""])
+def test_each_kit_of_e_gmd_is_the_small_dataset(table_folder, small, tmp_path):
+    "In a zip or a folder, with the table in the folder or beside it."
+    wanted, files = load_clips(small, "all"), expanded(table_folder=table_folder)
+    damaged = write_zip(tmp_path / "e-gmd.zip", files, "")
+    damaged.write_bytes(damaged.read_bytes().replace(b"RIFF", b"RIFX"))  # no sum is right now
+    for source in (damaged, write_folder(tmp_path / "e-gmd", files)):
+        clips = load_clips(source, "all")
+        assert clips.left_out == {why: 3 * n for why, n in wanted.left_out.items()}
+        for kit in ("Kit 1", "Kit 2", "Kit 3"):
+            one = clips.select(clips.info["kit_name"] == kit)
+            for name in ("classes", "velocity", "offset"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(wanted, name))
+            pd.testing.assert_frame_equal(one.info.drop(columns="kit_name"), wanted.info)
+    assert (clips.info.groupby("id")["split"].nunique() == 1).all()
+    assert len(set(performance_of(clips))) == 4
+
+
+def test_a_performance_in_two_splits_is_told(tmp_path):
+    files = expanded()
+    name = "e-gmd-v1.0.0/e-gmd-v1.0.0.csv"
+    files[name] = files[name].replace(b",train,", b",test,", 1)
+    with pytest.warns(UserWarning, match="e-gmd-v1.0.0.csv puts 1 performance into more than one"):
+        load_clips(write_zip(tmp_path / "e-gmd.zip", files, ""))
+
+
+def test_of_two_tables_none_is_right(tmp_path):
+    files = small_dataset()
+    two = {f"groove/{name}": data for name, data in files.items()} | expanded()
+    both = r"which is its table, groove/info.csv or e-gmd-v1.0.0/e-gmd-v1.0.0.csv\?"
+    with pytest.raises(ValueError, match=both):
+        load_clips(write_zip(tmp_path / "two.zip", two, ""))
+    deeper = {"info.csv": files["info.csv"], "more/info.csv": b"drummer\n"}
+    assert len(load_clips(write_zip(tmp_path / "deep.zip", files | deeper), "all")) == 10
+
+
+def test_performances_are_forgotten_once_they_are_cut(small, monkeypatch):
+    "Of many only one or two are in memory, and the batches in which they are cut do not show."
+    [performance, *_], _ = read_performances(small)
+    wanted, alive = cut([performance] * 50), []
+
+    def one_after_the_other():
+        for _ in range(50):
+            assert sum(reference() is not None for reference in alive) <= 1
+            copy = replace(performance, notes=performance.notes.copy())
+            alive.append(weakref.ref(copy))
+            yield copy
+            del copy
+
+    monkeypatch.setattr("drum_qtuner.clips._BATCH", 7)
+    same_clips(cut(one_after_the_other()), wanted)
 
 
 # Damaged rows and files: skipped, counted, named
@@ -535,7 +628,7 @@ def test_damaged_zips(small):
             data[chance.randrange(len(data))] = chance.randrange(256)
         small.write_bytes(data[: chance.randrange(len(data))] if chance.random() < 0.2 else data)
         try:
-            dataset_files(small)
+            dict(dataset_files(small))
         except ValueError as error:
             assert "small.zip" in str(error)
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import warnings
 
 import mido
@@ -545,7 +546,7 @@ def test_damage_is_named_and_read_around():
     assert 0 < (beat.velocity > 0).sum() < (rock().velocity > 0).sum() and "track 1 of 1" in told
     beat, told = said(b"junk" + data, strict=False)
     assert beat == rock() and "4 bytes before its header" in told
-    with pytest.raises(ValueError, match="not a MIDI file"):
+    with pytest.raises(ValueError, match="damaged MIDI file .4 bytes before its header"):
         Beat.from_midi(b"junk" + data)
 
 
@@ -575,6 +576,9 @@ def test_objects_of_other_libraries_are_refused_in_a_line():
         with pytest.raises(ValueError, match="a path, bytes or a PrettyMIDI, not from a") as error:
             Beat.from_midi(source)
         assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+    for source, instead in ((song, ".save(path)"), (io.BytesIO(b"MThd"), "that its .read()")):
+        with pytest.raises(ValueError, match=re.escape(instead)):
+            Beat.from_midi(source)
 
 
 # What goes wrong says so
@@ -654,11 +658,36 @@ def test_music_on_other_channels_is_named():
         assert Beat.from_midi(file_of(silent)) == silent  # no note anywhere: a silent beat
 
 
+JUNK = b"XFIH\0\0\0\3abc"
+
+
+@pytest.mark.parametrize(
+    "change, strokes",
+    [
+        (lambda head, first, second: JUNK + head + first + second, 2),
+        (lambda head, first, second: head + first + JUNK + JUNK + second + JUNK, 2),
+        (lambda head, first, second: head[:11] + b"\3" + head[12:] + first + JUNK + second, 2),
+        (lambda head, first, second: head[:11] + b"\1" + head[12:] + first + second, 2),
+        (lambda head, first, second: head + first + second + JUNK[:-1] + b"\r\n", 2),
+        (lambda head, first, second: b"\0" * 128 + head + first + second, 2),
+    ],
+)
+def test_every_track_is_read_whatever_stands_around(change, strokes):
+    "Chunks that nobody knows, counted or not; a header that counts too few tracks; a Mac's."
+    data = raw_midi(one_note(b"\0"), one_note(b"\x83\x60"))
+    at = data.index(b"MTrk", 20)
+    beat, told = said(change(data[:14], data[14:at], data[at:]))
+    assert (beat.velocity > 0).sum() == strokes and not told
+
+
 def test_the_tempo_is_that_of_the_first_stroke():
     "A default before a tempo at tick 1 does not count, nor does the bar that sets up."
     late = b"\1\xff\x51\3\x09\x27\xc0"  # 600,000 microseconds a quarter: 100 bpm
     stroke, end = b"\x83\x60\x99\x24\x64\x60\x89\x24\x40", b"\0\xff\x2f\0"
     assert Beat.from_midi(raw_midi(late + stroke + end)).bpm == 100
+    assert (
+        said(raw_midi(late + end, b"\0" + stroke[2:] + end))[0].bpm == 100
+    )  # strokes from tick 0 on
     with pytest.warns(UserWarning, match="changes between 100 and 120 bpm; .* stroke, 120 bpm"):
         assert Beat.from_midi(raw_midi(stroke + late + end)).bpm == 120
 

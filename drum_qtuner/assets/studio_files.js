@@ -11,18 +11,20 @@
   const name = (bytes, at, n) => String.fromCharCode(...bytes.slice(at, at + n));
 
   const tracksOf = bytes => { // {resolution, tracks}
-    const head = name(bytes, 0, 4) === "RIFF" ? name(bytes, 0, 200).indexOf("MThd") : 0;
+    let head = name(bytes, 0, 4) === "RIFF" ? Math.max(0, name(bytes, 0, 200).indexOf("MThd")) : 0;
+    while (head + 8 <= bytes.length && name(bytes, head, 4) !== "MThd")
+      head += 8 + word(bytes, head + 4, 4);
     if (name(bytes, head, 4) !== "MThd") throw new Error("This is not a MIDI file.");
     const resolution = word(bytes, head + 12, 2), tracks = [];
     if (!resolution || resolution > 0x7FFF)
       throw new Error("This file counts time in film frames, not in beats.");
     let at = head + 8 + word(bytes, head + 4, 4);
     while (at + 8 <= bytes.length) {
-      const size = word(bytes, at + 4, 4);
-      if (name(bytes, at, 4) === "MTrk") tracks.push(bytes.slice(at + 8, at + 8 + size));
+      const size = word(bytes, at + 4, 4), track = name(bytes, at, 4) === "MTrk";
+      if (track) tracks.push(bytes.slice(at + 8, at + 8 + size));
       at += 8 + size;
+      if (track && at > bytes.length) throw cutShort();
     }
-    if (at > bytes.length) throw cutShort();
     return {resolution, tracks};
   };
 
@@ -114,7 +116,7 @@
     });
     const notes = [...cells.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     const whole = Math.max(BAR, end, BAR * (Math.floor(notes.at(-1)[0] / BAR) + 1));
-    const first = Math.min(...known.map(([tick]) => tick));
+    const first = Math.min(...known.map(([tick]) => tick)) + resolution / 8; // half a sixteenth
     const tempo = found.tempos.filter(([tick]) => tick <= first).at(-1)[1];
     if (!(tempo >= 60e3 && tempo <= 6e6)) throw new Error("Its tempo is not 10 to 1000 bpm.");
     const lost = found.strokes.length - notes.length, said = [];

@@ -22,18 +22,11 @@ PARTS = ("two-sample", "judge", "descriptors", "diversity", "novelty")  # in thi
 TOLD = {"accuracy": "lower", "AUC": "lower", "log loss": "higher", "excess": "lower"}  # is better
 
 
-def _runs(sets, real, n, repeats, mono, seed):
-    "How well a classifier tells each set from real clips; training clips are the floor."
-    from joblib import Parallel, delayed
-
-    def runs(name, played):
-        beats, group = (real.train, None) if played is None else (played.beats, played.group)
-        often = min(2, repeats) if name == "random" else repeats  # of which nobody is in doubt
-        sizes = dict(size=n // 2, repeats=often, mono=mono, seed=seed)
-        return two_sample(beats, real.first, real.second, group=group, **sizes)
-
-    tables = Parallel(n_jobs=2, prefer="threads")(delayed(runs)(*each) for each in sets.items())
-    return dict(zip(sets, tables))
+def _runs(name, played, real, repeats, **sizes):
+    "How well a classifier tells a set from real clips; training clips are the floor."
+    beats, group = (real.train, None) if played is None else (played.beats, played.group)
+    often = min(2, repeats) if name == "random" else repeats  # of which nobody is in doubt
+    return two_sample(beats, real.first, real.second, group=group, repeats=often, **sizes)
 
 
 def _two_sample_figures(runs, floor):
@@ -74,18 +67,26 @@ def _checked_groups(group, sets):
     return {name: group.get(name) for name in sets}
 
 # %% ../nbs/lib/panel.ipynb #afaecda7
-def _rows(name, view, runs):
+def _rows(name, runs, floor, parts):
     "All figures of one set, as rows of the panel."
-    for part in PARTS:
-        if part != "two-sample":
-            found = figures(view, part)
-        elif runs:
-            found = _two_sample_figures(runs[name], runs["real"])
-        else:
-            continue
+    told = {} if runs is None else {"two-sample": _two_sample_figures(runs, floor)}
+    for part, found in (told | parts).items():
         for figure, (value, low, high, better) in found.items():
             low = low if figure == "excess" or value < 0 else max(0, low)
             yield name, part, figure, value, low, high, better
+
+
+def _look(sets, real, n, seed, sizes, **options):
+    "Of each set the runs of the two-sample test, if it has sizes, and all other figures."
+    from joblib import Parallel, delayed
+
+    def look(name, played):
+        view = View.of(played, real, n, seed, **options)
+        runs = sizes and _runs(name, played, real, seed=seed, **sizes)
+        return runs, {part: figures(view, part) for part in PARTS[1:]}
+
+    found = Parallel(n_jobs=2, prefer="threads")(delayed(look)(*each) for each in sets.items())
+    return dict(zip(sets, found))
 
 
 def _in_order(rows):
@@ -122,15 +123,13 @@ def evaluate(
         **{name: Played.of(played, group[name], n, seed) for name, played in sets.items()},
         "random": Played.of([Beat.from_classes(row) for row in chance]),
     }
-    runs = {} if fast or n < 40 else _runs(sets, real, n, repeats, mono, seed)
-    judge = judge or load_judge()
-    options = dict(judge=judge, known=Known(real.known, mono), draws=draws)
+    judge, known = judge or load_judge(), Known(real.known, mono)
+    options = dict(judge=judge, known=known, draws=draws)
     options["heard"] = log_likelihoods(judge, real.second)  # once for all sets
-    rows = [
-        row
-        for name, played in sets.items()
-        for row in _rows(name, View.of(played, real, n, seed, **options), runs)
-    ]
+    sizes = None if fast or n < 40 else dict(size=n // 2, repeats=repeats, mono=mono)
+    found = _look(sets, real, n, seed, sizes, **options)
+    floor, _ = found["real"]
+    rows = [row for name, (runs, parts) in found.items() for row in _rows(name, runs, floor, parts)]
     panel = _in_order(rows).assign(beats=n, data=data_label(clips))
     panel.attrs = dict(real=clips.origin.card(), final=final, mono=mono, seed=seed)
     return panel

@@ -22,11 +22,11 @@ import pandas as pd
 
 from .earnings import greedy_beats, greedy_reward
 from .fast_tuning import fast_tune
-from .files import write_file
 from .fit import network_hash
 from .note_cnn import train
 from .preprocessing import load_clips
 from .repetition import describe
+from .run_table import add_rows, as_table, read_rows
 from .store import load_pretrained
 
 # %% ../nbs/lib/sweeps.ipynb #0c87c8ed
@@ -101,11 +101,22 @@ def _key(configuration, seed):
         raise ValueError(f"settings are numbers, texts or None: {error}") from None
 
 
+def _checked(results, known):
+    "The results of a run, if they can stand in its row beside what is known."
+    if not isinstance(results, dict) or not all(isinstance(name, str) for name in results):
+        raise TypeError(f"a run gives a dictionary of named results, not {results!r:.100}")
+    for name in results:
+        taken = name in known and known[name] != results[name]
+        if taken or name in ("run", "seconds", "error", "of"):
+            raise ValueError(f"{name!r} is a setting or a column of the table, and no result")
+    return results
+
+
 def _row(run, of, configuration, seed):
     "Name, configuration, seed, results, seconds, error and origin of one run."
     begin, results, error = time.perf_counter(), {}, ""
     try:
-        results = run(seed=seed, **configuration)
+        results = _checked(run(seed=seed, **configuration), {**configuration, "seed": seed})
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
     return {
@@ -136,7 +147,6 @@ def _compiled(code):
     "What a compiled function does, as text."
     inner = [_compiled(c) if inspect.iscode(c) else repr(c) for c in code.co_consts]
     return f"{code.co_code.hex()} {code.co_names} {inner}"
-
 
 # %% ../nbs/lib/sweeps.ipynb #af05005a
 def function_name(
@@ -229,31 +239,6 @@ def _rows_on_ray(run, jobs, workers):
         done, waiting = ray.wait(waiting)
         yield ray.get(done[0])
 
-# %% ../nbs/lib/sweeps.ipynb #f009ce84
-def _read_rows(path):
-    "The rows of earlier sweeps, as {(of, run): row}."
-    if not Path(path).is_file():
-        return {}
-    try:
-        table = pd.read_parquet(path)
-        if "of" not in table:  # written before rows said whose they are
-            table["of"] = ""
-        return {(row["of"], row["run"]): row for row in table.to_dict("records")}
-    except Exception as error:
-        raise ValueError(
-            f"{path}: not the table of a sweep, or a damaged one ({type(error).__name__}); move it"
-            " away"
-        ) from None
-
-
-def _write_rows(path, rows):
-    "All rows as one table."
-    table = pd.DataFrame(list(rows.values())).convert_dtypes()
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_file(path, buffer.getvalue())
-    return table
-
 # %% ../nbs/lib/sweeps.ipynb #20f13bc0
 def _tell_strangers(path, rows, of, jobs):
     "Say how many of the missing runs the table holds of another function, network or other data."
@@ -308,16 +293,17 @@ def sweep(
         raise ValueError(
             "tuning_run reads the packaged data and Note-CNN: for others give a `run` of your own"
         )
-    of, rows = made_of(run, version, data, network), _read_rows(path)
+    of, rows = made_of(run, version, data, network), read_rows(path)
     _tell_strangers(path, rows, of, jobs)
     missing = [
         (of, *job) for key, job in jobs.items() if (of, key) not in rows or rows[of, key]["error"]
     ]
     done = len(jobs) - len(missing)
     found = engines[engine](run, missing, workers)
+    own: dict[tuple, dict] = {}
     for row in tqdm(found, desc="sweep", total=len(jobs), initial=done, leave=False):
-        rows[of, row["run"]] = row
-        _write_rows(path, rows)
-    table = pd.DataFrame([rows[of, key] for key in jobs]).convert_dtypes()
+        own[of, row["run"]] = row
+        add_rows(path, own)
+    table = as_table([(rows | own)[of, key] for key in jobs])
     _tell_failures(table)
     return table

@@ -5,6 +5,7 @@ import importlib.util
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,16 +23,17 @@ from drum_qtuner.fast_tuning import fast_tune, fast_tune_many
 from drum_qtuner.files import write_file
 from drum_qtuner.fit import CheckpointError, load_checkpoint
 from drum_qtuner.listening import listening_page
+from drum_qtuner.manifest import changed_files
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.preprocessing import load_clips
 from drum_qtuner.rewards import LogProbability
-from drum_qtuner.run_folder import RunSettings, alone_in, read_rewards
+from drum_qtuner.run_folder import RunSettings, alone_in, claim_folder, read_rewards
 from drum_qtuner.runs import run
 from drum_qtuner.store import load_pretrained
 from drum_qtuner.sweeps import sweep
 
 pytestmark = pytest.mark.xdist_group("saved")  # one worker: the tests share a run
-SMALL = RunSettings(note_cnn_clips=320, iterations=12_000, epsilons=(0.1,))
+SMALL = RunSettings(note_cnn_clips=320, iterations=6_000, epsilons=(0.1,))
 
 
 def small_run(out, data, tell=print):
@@ -56,30 +58,25 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(data, tmp_path_factory):
-    "The files of a run that nobody disturbed; all folders have one name, which the report shows."
+    "A run that nobody disturbed; all folders here have one name, for the report shows it."
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     small_run(out, data)
-    return hashes(out)
+    return out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_killed_again_and_again(data, undisturbed, fresh_process, tmp_path):
-    "Killed at four moments, each time going on from there: the same files, nothing left over."
-    draw, start = random.Random(0), multiprocessing.get_context("forkserver").Process
-    for _ in range(4):
-        process = start(target=small_run, args=(tmp_path / "run", data))
+def test_killed_and_no_space_left(data, undisturbed, fresh_process, tmp_path, monkeypatch):
+    "Killed at two moments, then four times a full disk: in the end the same files, and no others."
+    out, draw, real = tmp_path / "run", random.Random(0), Path.write_bytes
+    for _ in range(2):
+        process = multiprocessing.get_context("forkserver").Process(
+            target=small_run, args=(out, data)
+        )
         process.start()
         process.join(draw.uniform(0.2, 3))
         process.kill()
         process.join()
-    small_run(tmp_path / "run", data)
-    assert hashes(tmp_path / "run") == undisturbed
-
-
-def test_a_disk_that_fills_up(data, undisturbed, tmp_path, monkeypatch):
-    "No space for a checkpoint, a model, a beat, the list: one error that names the file."
-    out, real = tmp_path / "run", Path.write_bytes
-    for name in ("note_cnn", "dqn-0.1.rewards", "02.mid", "report.html", "manifest.json"):
+    for name in ("manifest.json", "dqn-0.1.rewards", "02.mid", "report.html"):
 
         def full(path, content, name=name):
             if path.name.startswith(f".{name}"):
@@ -87,19 +84,20 @@ def test_a_disk_that_fills_up(data, undisturbed, tmp_path, monkeypatch):
                 raise OSError(28, "No space left on device")
             return real(path, content)
 
+        (out / "manifest.json").unlink(missing_ok=True)  # so that all is made again
         with monkeypatch.context() as patched:
             patched.setattr(Path, "write_bytes", full)
             with pytest.raises(OSError, match=rf"No space left.*{name}"):
                 small_run(out, data)
         assert not list(out.rglob("*.part"))
     small_run(out, data)
-    assert hashes(out) == undisturbed
+    assert hashes(out) == hashes(undisturbed)
 
 
 def test_lost_emptied_and_changed_files_are_made_again(data, undisturbed, tmp_path):
     "And so is what says whose folder it is; what others leave behind is no concern of ours."
     out, heard = tmp_path / "run", []
-    small_run(out, data)
+    shutil.copytree(undisturbed, out)
     for name in ("beats/dqn-0.1/01.mid", "models/dqn-0.1.json", "report.html"):
         (out / name).unlink()
     for name in ("beats/note_cnn/02.mid", "figures/figure-4.png", "models/dqn-0.1.rewards.npz"):
@@ -112,19 +110,27 @@ def test_lost_emptied_and_changed_files_are_made_again(data, undisturbed, tmp_pa
     (out / "checkpoints").mkdir()
     (out / "checkpoints/note_cnn").write_bytes(b"damaged")
     small_run(out, data, heard.append)
-    assert hashes(out) == undisturbed
+    assert hashes(out) == hashes(undisturbed)
     said = "\n".join(heard)
     for word in ("settings.json is missing or damaged", "note_cnn: not a safetensors file"):
         assert word in said
     for stage in ("note_cnn", "dqn-0.1", "report"):
         assert f"missing or changed, so {stage} is made again" in said
-    (out / "manifest.json").write_text("[[[[")
-    (out / ".DS_Store").touch()
-    heard.clear()
-    small_run(out, data, heard.append)
-    assert "manifest.json: damaged" in heard[0]
-    (out / ".DS_Store").unlink()
-    assert hashes(out) == undisturbed
+
+
+def test_a_damaged_list_and_what_systems_leave_behind(tmp_path):
+    heard, facts = [], {"seed": 0}
+    (tmp_path / ".DS_Store").touch()
+    claim_folder(tmp_path, facts)
+    (tmp_path / "manifest.json").write_text("[[[[")
+    claim_folder(tmp_path, facts, heard.append)
+    assert "manifest.json: damaged; remove it" in heard[0] and len(heard) == 1
+    assert changed_files(tmp_path, "settings") == []
+    (tmp_path / "settings.json").write_bytes(b"")
+    with pytest.raises(ValueError, match="damaged.*choose another folder"):
+        claim_folder(tmp_path, {"seed": 1})
+    claim_folder(tmp_path, facts, heard.append)
+    assert "settings.json is missing or damaged: written again" in heard[1]
 
 
 def test_two_runs_in_one_folder(data, tmp_path):
@@ -203,7 +209,7 @@ def test_results_of_every_kind_keep_their_rows(tmp_path):
     with pytest.warns(UserWarning, match="'answer' holds values of several kinds: kept as text"):
         sweep({"x": list(range(10))}, [0], tmp_path / "t", odd)
     kept = pd.read_parquet(tmp_path / "t")
-    assert list(kept["x"]) == list(range(10)) and not kept["error"].any()
+    assert list(kept["x"]) == list(range(10)) and (kept["error"] == "").all()
     assert kept["answer"].isna().tolist() == [i == 5 for i in range(10)]
     assert kept["answer"].tolist()[:4] == ["3", "three", '{"a": [3]}', "1" + 30 * "0"]
 

@@ -75,34 +75,56 @@ def _grid(beat):
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
+def _checksum(page):
+    "The CRC-32 of a page of Ogg, four bytes."
+    blank = page[:22] + bytes(4) + page[26:]
+    number = zlib.crc32(blank.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{number:032b}"[::-1], 2).to_bytes(4, "little")
+
+
+def _pages(ogg):
+    "The pages of an Ogg file, or a `ValueError` if one of them is damaged or missing."
+    pages = []
+    while ogg:
+        lacing = ogg[27 : 27 + sum(ogg[26:27])]
+        end = 27 + len(lacing) + sum(lacing)
+        pages.append(ogg[:end])
+        ogg = ogg[end:]
+    numbers = [int.from_bytes(page[18:22], "little") for page in pages]
+    whole = all(page[22:26] == _checksum(page) for page in pages)
+    if not (whole and numbers == list(range(len(pages))) and pages and pages[-1][5] & 4):
+        raise ValueError("a piece of an encoded sound is missing: try again")
+    return pages
+
+
 def _same_number(ogg):
     "The Ogg file with the number DRUM in place of a random one."
-    ogg, begin = bytearray(ogg), 0
-    while begin < len(ogg):
-        lacing = ogg[begin + 27 : begin + 27 + ogg[begin + 26]]
-        end = begin + 27 + len(lacing) + sum(lacing)
-        ogg[begin + 14 : begin + 18], ogg[begin + 22 : begin + 26] = b"DRUM", bytes(4)
-        checksum = zlib.crc32(ogg[begin:end].translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-        ogg[begin + 22 : begin + 26] = int(f"{checksum:032b}"[::-1], 2).to_bytes(4, "little")
-        begin = end
-    return bytes(ogg)
+    pages = [page[:14] + b"DRUM" + page[18:] for page in _pages(ogg)]
+    return b"".join(page[:22] + _checksum(page) + page[26:] for page in pages)
 
 # %% ../nbs/lib/beat_player.ipynb #53728306
 PREVIEW_BYTES = 1_700  # of base64 for a second of sound
+
+
+def _encoded(samples):
+    "Samples at 24,000 Hz as an Ogg file."
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, samples, 24_000, format="OGG", subtype="OPUS", compression_level=1.0)
+    return file.getvalue()
 
 
 def opus(
     samples: np.ndarray,  # (n,), at 44,100 Hz
 ) -> bytes:  # an Ogg file
     "Samples at 44,100 Hz as the smallest file that every browser plays."
-    import soundfile
     from scipy.signal import resample_poly
 
     samples = resample_poly(samples, 80, 147)  # 24,000 Hz
     samples[-480:] *= np.linspace(1, 0, 480)
-    file = io.BytesIO()
-    soundfile.write(file, samples, 24_000, format="OGG", subtype="OPUS", compression_level=1.0)
-    return _same_number(file.getvalue())
+    with ThreadPoolExecutor(1) as helper:
+        return _same_number(helper.submit(_encoded, samples).result())
 
 
 def _audio(beat, room):

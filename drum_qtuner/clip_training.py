@@ -72,9 +72,10 @@ def class_tensor(
 
 def _fingerprint(classes):
     "Tells these clips from others."
-    return (
-        classes if classes is None else hashlib.sha256(classes.numpy().tobytes()).hexdigest()[:16]
-    )
+    if classes is None:
+        return None
+    told = str(tuple(classes.shape)).encode() + classes.numpy().tobytes()
+    return hashlib.sha256(told).hexdigest()[:16]
 
 # %% ../nbs/lib/clip_training.ipynb #e6f4c36e
 def train_on_clips(
@@ -97,6 +98,9 @@ def train_on_clips(
         raise ValueError(f"callback must be a function (updates done, model), not {callback!r}")
     classes, valid = class_tensor(clips), None if valid is None else class_tensor(valid)
     model = new_model(s.seed, **sizes)
+    marks = dict(
+        network=type(model).__name__, data=_fingerprint(classes), valid=_fingerprint(valid)
+    )
     rows = fit(
         model,
         np.random.default_rng(s.seed).integers(len(classes), size=(s.updates, s.batch_size)),
@@ -105,7 +109,7 @@ def train_on_clips(
         validate=None if valid is None else lambda model: loss(model, valid, s.first_step).item(),
         points=set(np.linspace(0, s.updates, 21).round().astype(int)) - {0},
         checkpoint=checkpoint,
-        settings=dict(asdict(s), **sizes, data=_fingerprint(classes), valid=_fingerprint(valid)),
+        settings={**asdict(s), **sizes, **marks},
         callback=callback,
         desc="Note-CNN",
         halves=s.batch_size % 2 == 0,

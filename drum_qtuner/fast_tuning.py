@@ -8,6 +8,7 @@ __all__ = ['fast_tune', 'fast_tune_many']
 # %% ../nbs/lib/fast_tuning.ipynb #c0000003
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -100,7 +101,7 @@ def fast_tune(
     run = begin(note_cnn, s)
     q, target, optimizer = run.q, run.target, run.optimizer
     _fresh_moments(q, optimizer)
-    luck, shared = _luck(s, q.classes), shared_settings(s, reward, best_value, greedy)
+    luck, shared = _luck(s, q.classes), shared_settings(s, q, reward, best_value, greedy)
     sequence, rewards, done = resume_run(checkpoint, shared, q, target, optimizer, luck.choices)
     flat, room = _flatten(q, target, optimizer), iterations - done + len(luck.beginnings) + 1
     memory = new_memory(sequence[0].numpy(), q.sizes, room, flat.means, done)
@@ -120,18 +121,32 @@ def fast_tune(
     return q.eval(), rewards
 
 # %% ../nbs/lib/fast_tuning.ipynb #c0000022
+def _own_files(folder, runs):
+    "{run: the file of its checkpoint}: no two runs may share one."
+    if folder is None:
+        return dict.fromkeys(runs)
+    if Path(folder).is_file():
+        raise ValueError(f"{folder} is a file: the checkpoints of many runs go to a folder")
+    return {
+        (epsilon, seed): Path(folder) / f"epsilon-{epsilon}-seed-{seed}.safetensors"
+        for epsilon, seed in runs
+    }
+
+
 def fast_tune_many(
     note_cnn,  # frozen, shared by all
     epsilons=(0.01, 0.05, 0.1, 0.3, 0.5),  # shares of random actions; the default is the paper's
     seeds=(0,),  # of each epsilon
     workers: int | None = None,  # runs at the same time; none: one a core
+    checkpoint=None,  # a folder: each run has a file in it to resume from
     **settings,  # as for `fast_tune`: iterations, gamma, ...
 ) -> dict:  # {(epsilon, seed): (q, rewards)}
     "Many runs of `fast_tune`, side by side."
     from joblib import cpu_count
 
     check_runs(epsilons, seeds)
-    runs, stopped = [(epsilon, seed) for epsilon in epsilons for seed in seeds], threading.Event()
+    runs = list(dict.fromkeys((epsilon, seed) for epsilon in epsilons for seed in seeds))
+    files, stopped = _own_files(checkpoint, runs), threading.Event()
 
     def stop_with_the_rest(iteration, q):
         if stopped.is_set():
@@ -140,7 +155,7 @@ def fast_tune_many(
     def one(run):
         epsilon, seed = run
         watch: dict = dict(callback=stop_with_the_rest, callback_every=1000)
-        return fast_tune(note_cnn, epsilon, seed=seed, **watch, **settings)
+        return fast_tune(note_cnn, epsilon, seed=seed, checkpoint=files[run], **watch, **settings)
 
     with ThreadPoolExecutor(workers or cpu_count()) as pool:
         waiting = [pool.submit(one, run) for run in runs]

@@ -8,6 +8,7 @@ __all__ = ['write_file', 'write_tensors', 'read_tensors', 'package_path']
 # %% ../nbs/lib/files.ipynb #d0000003
 import json
 import os
+import secrets
 from importlib import resources
 from pathlib import Path
 
@@ -19,10 +20,12 @@ def write_file(
     "Write `data` beside `path` and rename it, so that a file is never half written."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
     try:
         beside.write_bytes(data)
         os.replace(beside, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         beside.unlink(missing_ok=True)
     return path

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
+
+from .compiling import compiled_with
 
 # %% ../nbs/lib/kernels.ipynb #c0000015
 def swapped(tensors, inner):
@@ -71,8 +72,8 @@ def flat_copy(
 
 # %% ../nbs/lib/kernels.ipynb #c0000033
 f32 = np.float32
-exact = njit(error_model="numpy", nogil=True, cache=True)
-compiled = njit(error_model="numpy", nogil=True, cache=True, fastmath=True)
+exact = compiled_with(error_model="numpy", nogil=True)
+compiled = compiled_with(error_model="numpy", nogil=True, fastmath=True)
 
 
 @exact

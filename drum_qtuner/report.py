@@ -243,7 +243,7 @@ def write_report(
     clips,  # `Clips` of all splits
     models: dict,  # {name: model}, the Note-CNN among them
     rewards: dict,  # {epsilon: reward log}
-) -> Path:  # the report
+) -> list:  # the paths of all files, that of the report last
     "Write beats, figures and the report of a run whose models are finished."
     import pandas as pd
 
@@ -262,4 +262,7 @@ def write_report(
         settings=compare_with_paper(settings, clips),
         brief=settings.iterations < PAPER["iterations"],
     )
-    return write_file(Path(out) / "report.html", page.encode())
+    paths = [Path(out) / "figures" / f"{name}.png" for name in CAPTIONS]
+    for name, played in beats.items():
+        paths += beat_paths(len(played), Path(out) / "beats" / name)
+    return [*paths, write_file(Path(out) / "report.html", page.encode())]

@@ -12,8 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from .fit import adam_state, load_checkpoint, save_checkpoint, set_adam_state, weights
+from drum_qtuner.fit import (
+    adam_state,
+    load_checkpoint,
+    network_hash,
+    save_checkpoint,
+    set_adam_state,
+    weights,
+)
 from .store import WEIGHTS
 from .tuning_settings import TuneSettings
 
@@ -21,16 +29,26 @@ from .tuning_settings import TuneSettings
 CHECKPOINT_EVERY = 5_000  # iterations
 
 
+def _networks(part, around=()) -> list:
+    "The networks that something holds: itself, or in its lists, dictionaries and attributes."
+    if isinstance(part, nn.Module):
+        return [part]
+    inside = part if isinstance(part, list | tuple | dict) else getattr(part, "__dict__", {})
+    inside, around = inside.values() if isinstance(inside, dict) else inside, (*around, id(part))
+    return [one for held in inside if id(held) not in around for one in _networks(held, around)]
+
+
 def _named(part) -> str:
     "A reward, value or policy in words, for checkpoints: the same in every process."
     words = getattr(part, "__name__", repr(part))
-    return type(part).__name__ if " at 0x" in words else words
+    words = type(part).__name__ if " at 0x" in words else words
+    return " ".join([words, *(f"network {network_hash(one)}" for one in _networks(part))])
 
 
-def shared_settings(s, reward, value, policy) -> dict:
-    "What a resumed run must share with the run that wrote the checkpoint."
+def shared_settings(s, q, reward, value, policy) -> dict:
+    "What a resumed run must share with the run that wrote the checkpoint; `q` as it begins."
     parts = [_named(part) for part in (reward, value, policy)]
-    return asdict(s) | {"reward, value, policy": parts}
+    return asdict(s) | {"reward, value, policy": parts, "first weights": network_hash(q)}
 
 
 def save_run(checkpoint, shared, q, target, optimizer, sequence, rewards, done):
@@ -83,7 +101,7 @@ class TuningRun:
         from tqdm import tqdm
 
         s, nets = self.settings, (self.q, self.target, self.optimizer)
-        shared = shared_settings(s, *parts)
+        shared = shared_settings(s, self.q, *parts)
         self.sequence, self.rewards, done = resume_run(checkpoint, shared, *nets, self.luck)
         left, title = range(done, s.iterations), f"epsilon {s.epsilon:g}"
         for i in tqdm(left, desc=title, total=s.iterations, initial=done, leave=False):

@@ -21,7 +21,6 @@ IMPORTED_AS = {
     "tensorflow-datasets": "tensorflow_datasets",
     "ipython": "IPython",
 }
-USED_BY_OTHERS = {"pyarrow"}  # pandas reads and writes Parquet with it
 HEAVY = {
     "torch",
     "numba",
@@ -109,9 +108,7 @@ def test_imports_are_the_requirements(settings):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         third_party |= {name.split(".")[0] for name in imported(tree)}
     third_party -= {"drum_qtuner", *sys.stdlib_module_names}
-    required = {
-        IMPORTED_AS.get(name, name) for name in requirements(settings["requirements"])
-    } - USED_BY_OTHERS
+    required = {IMPORTED_AS.get(name, name) for name in requirements(settings["requirements"])}
     extra = {
         IMPORTED_AS.get(name, name)
         for kind in EXTRAS

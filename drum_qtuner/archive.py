@@ -113,7 +113,9 @@ def _in_zip(path):
     "(bytes, {name: what reads the file}) of all MIDI and CSV files of a zip."
     archive = _undamaged(path, zipfile.ZipFile, checked_file(path))
     members = _members(archive, path)
-    return sum(m.file_size for m in members.values()), {name: partial(_undamaged, path, archive.read, m) for name, m in members.items()}
+    return sum(m.file_size for m in members.values()), {
+        name: partial(_undamaged, path, archive.read, m) for name, m in members.items()
+    }
 
 # %% ../nbs/lib/archive.ipynb #3f986ce8
 def _in_folder(path):

@@ -18,7 +18,7 @@ import numpy as np
 
 from .beat import Beat
 from .contestants import ANCHORS, as_heard, contestants
-from .files import read_file, write_file
+from .files import checked_path, read_file, write_file
 from .loudness import gains
 from .preprocessing import Clips
 from .sheets import sheet
@@ -191,7 +191,7 @@ def check_folder(
     folder: str | Path,  # for its answers
 ) -> Path:  # where its key is, or will be
     "One folder, one test: a `ValueError` where the folder holds another one."
-    path = Path(folder, "key.json")
+    path = checked_path(folder) / "key.json"
     if path.exists() and path.read_bytes() != design.key().encode():
         raise ValueError(f"{folder} holds the answers to another test: choose another folder")
     return path

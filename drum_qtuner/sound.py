@@ -96,7 +96,7 @@ def _choke(stroke, at, closed, ring, rate):
 
 # %% ../nbs/lib/sound.ipynb #55e32ba7
 BLOCK = 2**20  # samples that are mixed at once
-MAX_SECONDS = 1_800  # of one sound
+MAX_SECONDS = 1_500  # of one sound
 
 
 def _pieces(strokes, early, lengths, total):

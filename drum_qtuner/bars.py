@@ -58,7 +58,7 @@ def _barlines(marks, end):
     starts: list[float] = []
     for mark, after in zip(marks, [*(at for at, *_ in marks[1:]), np.inf]):
         until = min(after, end + _size(mark))
-        if (until - mark[0]) / _size(mark) > 4 * MAX_BARS:
+        if len(starts) + (until - mark[0]) / _size(mark) > 4 * MAX_BARS:
             raise ValueError(f"has more than {MAX_BARS} bars; damaged?")
         starts += np.arange(mark[0], until, _size(mark)).tolist()
     length = np.diff([*starts, starts[-1] + STEPS_PER_BAR])

@@ -8,28 +8,32 @@ __all__ = ['how_to_play', 'what_to_play', 'how_to_compare', 'BRIEF', 'run_option
 
 # %% ../nbs/lib/cli.ipynb #b345119a
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import click
 
 import drum_qtuner
+from .beat import MAX_BARS, STEPS_PER_BAR
 from .cli_files import continue_command, convert_command, player_options, vary_command
 from .cli_listen import listen_command
 from drum_qtuner.commands import (
     Commands,
     Numbers,
     bars_option,
+    check_amount,
     check_free,
     combined,
     data_option,
     load_model,
     overwrite_option,
-    plain,
     reading_options,
     repeat_option,
+    say,
     seed_option,
     stop,
 )
+from .files import plain
 from .folders import beats_of, files_of, midi_files, read_folders
 from .report import PAPER, beat_paths, write_beats
 from .run_folder import RunSettings
@@ -87,19 +91,18 @@ def data_command(source, **reading):
 
     clips = read_clips(source, **reading)
     origin = clips.origin
-    click.echo(f"Data: {plain(origin.name)}. Licence: {origin.licence}. Hash: {origin.hash[:12]}.")
+    say(f"Data: {origin.name}. Licence: {origin.licence}. Hash: {origin.hash[:12]}.")
     for split in SPLITS:
         part = clips.split(split)
-        click.echo(
-            f"{split:>10}: {len(part):6,} clips of {part.info['id'].nunique():,} performances"
-        )
+        say(f"{split:>10}: {len(part):6,} clips of {part.info['id'].nunique():,} performances")
     for reason, count in clips.left_out.items():
         what = reason if reason.startswith("(") else f"windows: {reason}"
-        click.echo(f"  left out: {count:6,} {what}")
-    click.echo(strokes_of(clips))
-    styles = clips.split("train").info["style"].str.split("/").str[0].value_counts()
-    named = ", ".join(f"{style} {count:,}" for style, count in styles.items())
-    click.echo(f"Styles (training clips): {plain(named)}.")
+        say(f"  left out: {count:6,} {what}")
+    say(strokes_of(clips))
+    first = [style.partition("/")[0] for style in clips.split("train").info["style"]]
+    styles = Counter(first).most_common()
+    named = ", ".join(f"{style} {count:,}" for style, count in styles)
+    say(f"Styles (training clips): {named}.")
 
 # %% ../nbs/lib/cli.ipynb #5af26e97
 how_to_play = combined(
@@ -124,7 +127,11 @@ what_to_play = combined(
         help="How many of its sixteenths.",
     ),
     click.option(
-        "--steps", default=32, show_default=True, help="Length in sixteenths: 16 for each bar."
+        "--steps",
+        default=32,
+        show_default=True,
+        type=click.IntRange(1, MAX_BARS * STEPS_PER_BAR),
+        help="Length in sixteenths: 16 for each bar.",
     ),
     click.option(
         "--bpm",
@@ -158,7 +165,7 @@ def generate_command(
     from drum_qtuner.beat import Beat
     from drum_qtuner.decoding import generate
 
-    network = load_model(model)
+    check_amount(n, steps)
     prefix = f"{Path(model).stem if model.endswith('.safetensors') else model}-"
     check_free(beat_paths(n, out, prefix), overwrite)
     if primer and primer_steps > steps:
@@ -167,14 +174,15 @@ def generate_command(
     keep = min(primer_steps, given.steps) if given else None
     if given and not given.velocity[:keep].any():
         warnings.warn(f"{primer}: its first {keep} steps are silent", stacklevel=1)
+    network = load_model(model)
     beats = generate(
         network, n, decode, temperature, None, steps, bpm, seed, given=given, keep=keep
     )
     for path in write_beats(beats, out, prefix):
-        click.echo(path)
+        say(path)
     distinct = len({beat.classes().tobytes() for beat in beats})
     strokes = sum((beat.velocity > 0).sum() for beat in beats) / n
-    click.echo(
+    say(
         f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes:.1f} strokes in"
         f" each ({decode}, seed {seed})."
     )
@@ -210,9 +218,9 @@ def _tell_benchmark(folders, clips, groups):
     from drum_qtuner.benchmark import BEATS, benchmark, benchmark_table
 
     table = benchmark_table(benchmark(folders, clips, groups))
-    click.echo(f"{BEATS:,} beats of each folder beside test clips of {plain(clips.origin.name)}.")
-    click.echo(table.to_string())
-    click.echo("± half of a 95% interval; * it differs from real clips.")
+    say(f"{BEATS:,} beats of each folder beside test clips of {clips.origin.name}.")
+    say(*table.to_string().split("\n"))
+    say("± half of a 95% interval; * it differs from real clips.")
 
 
 @main.command("evaluate")
@@ -269,18 +277,18 @@ def evaluate_command(
     if benchmark:
         return _tell_benchmark(folders, clips, groups)
     panel = evaluate(folders, clips, final, not poly, fast=fast, seed=seed, groups=groups)
-    click.echo(
-        f"Data: {plain(clips.origin.name)}; {panel['beats'].iloc[0]} beats of each folder beside"
+    say(
+        f"Data: {clips.origin.name}; {panel['beats'].iloc[0]} beats of each folder beside"
         f" {'test' if final else 'validation'} clips, cut on the {grid}'s grid."
     )
     if not (panel["part"] == "two-sample").any():
-        click.echo("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
-    click.echo(panel_table(panel).to_string())
-    click.echo("± half of a 95% interval; * it differs from real clips.")
+        say("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
+    say(*panel_table(panel).to_string().split("\n"))
+    say("± half of a 95% interval; * it differs from real clips.")
     if out:
         plot_panel(panel).savefig(picture := io.BytesIO(), format="png")
         for path, data in zip(paths, (panel.to_csv(index=False).encode(), picture.getvalue())):
-            click.echo(write_file(path, data))
+            say(write_file(path, data))
 
 # %% ../nbs/lib/cli.ipynb #01eda20c
 BRIEF = 20_000  # iterations of a brief run
@@ -305,12 +313,12 @@ run_options = combined(
     ),
     click.option(
         "--iterations",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 10_000_000),
         help=f"Iterations of each Q-network.  [default: {PAPER['iterations']}]",
     ),
     click.option(
         "--note-cnn-clips",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 100_000_000),
         default=PAPER["note_cnn_clips"],
         show_default=True,
         help="Clips shown to the Note-CNN.",

@@ -12,15 +12,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .beat import KIT, STEPS_PER_BAR
+from .beat import KIT, MAX_BARS, STEPS_PER_BAR
 from drum_qtuner.commands import (
     bars_option,
+    check_amount,
     check_free,
     combined,
     load_model,
     overwrite_option,
-    plain,
     reading_options,
+    say,
     seed_option,
 )
 from .folders import midi_files
@@ -71,7 +72,11 @@ file_options = combined(
 @click.command("continue")
 @file_options
 @click.option(
-    "--bars", default=2, show_default=True, type=click.IntRange(1), help="How many are added."
+    "--bars",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, MAX_BARS),
+    help="How many are added.",
 )
 @click.option("--after", type=click.IntRange(1), help="Go on after this bar.  [default: the last]")
 @click.option("--only-new", is_flag=True, help="Write the new bars alone.")
@@ -90,6 +95,7 @@ def continue_command(
     from drum_qtuner.continuation import go_on
     from drum_qtuner.files import write_file
 
+    check_amount(n, STEPS_PER_BAR * bars)
     paths = beat_paths(n, out, f"{file.stem}-continued-")
     check_free(paths, overwrite)
     reading, playing = {**reading, "bpm": bpm}, dict(n=n, decode=decode, temperature=temperature)
@@ -97,9 +103,9 @@ def continue_command(
     for path, (data, new) in zip(paths, found):
         write_file(path, data)
         strokes = (new.velocity > 0).sum()
-        click.echo(f"{path}: {bars} new bar{'s' * (bars > 1)}, {strokes} strokes in all")
+        say(f"{path}: {bars} new bar{'s' * (bars > 1)}, {strokes} strokes in all")
     kept = "written alone" if only_new else f"behind {file}, which is as it was"
-    click.echo(f"The new bars are {kept} ({model}, {decode}, seed {seed}).")
+    say(f"The new bars are {kept} ({model}, {decode}, seed {seed}).")
 
 # %% ../nbs/lib/cli_files.ipynb #9742a0f8
 def _keep(mask, part):
@@ -152,6 +158,7 @@ def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, over
     paths = beat_paths(n, out, f"{file.stem}-varied-")
     check_free(paths, overwrite)
     given = Beat.from_midi(file, bpm=bpm, **reading)
+    check_amount(n, given.steps)
     mask = kept(keep, given.steps)
     beats = generate(
         load_model(model), n, decode, temperature, None, given.steps, None, seed, given, mask
@@ -159,8 +166,8 @@ def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, over
     stay = int((given.velocity[mask] > 0).sum())
     for path, beat in zip(paths, beats):
         beat.to_midi(path)
-        click.echo(f"{path}: {stay} strokes stay, {(beat.velocity > 0).sum() - stay} are new")
-    click.echo(f"Played around what was kept of {file} ({model}, {decode}, seed {seed}).")
+        say(f"{path}: {stay} strokes stay, {(beat.velocity > 0).sum() - stay} are new")
+    say(f"Played around what was kept of {file} ({model}, {decode}, seed {seed}).")
 
 # %% ../nbs/lib/cli_files.ipynb #d2386828
 def _converted_names(files, kind, out):
@@ -218,7 +225,7 @@ def convert_command(sources, kind, out, write_map, loop, skip_bad, overwrite, **
                 raise
             bad.append(f"{error}")
             continue
-        click.echo(convert(beat, name, write_map, loop))
+        say(convert(beat, name, write_map, loop))
     for reason in bad:
-        click.echo(f"left out: {plain(reason)}")
-    click.echo(f"{len(names) - len(bad)} of {len(names)} files as {kind}.")
+        say(f"left out: {reason}")
+    say(f"{len(names) - len(bad)} of {len(names)} files as {kind}.")

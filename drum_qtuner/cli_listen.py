@@ -13,6 +13,7 @@ import click
 
 from .cli_pool import pool_command
 from drum_qtuner.commands import (
+    Commands,
     Numbers,
     bars_option,
     check_free,
@@ -20,14 +21,14 @@ from drum_qtuner.commands import (
     data_option,
     load_model,
     overwrite_option,
-    plain,
     reading_options,
+    say,
     seed_option,
 )
 from .folders import beats_of, read_folders, short_names
 
 # %% ../nbs/lib/cli_listen.ipynb #7d7a540a
-@click.group("listen", invoke_without_command=True)
+@click.group("listen", cls=Commands, invoke_without_command=True)
 @click.pass_context
 def listen_command(context):
     """A blind listening test for a class: plan it, make its page, pool the answers.
@@ -50,13 +51,13 @@ def tell_plan(
     pairs: int,  # of models
 ) -> str:  # the first design that is enough, in words
     "Say which share of classes finds the difference with each design."
-    click.echo("listeners  pairs each  comparisons  classes")
+    say("listeners  pairs each  comparisons  classes")
     enough = "none of these; try more --raters or --rounds"
     for (n, k), share in reversed(list(zip(designs, shares))):
         if share >= ENOUGH:
             enough = f"{n} listeners with {k * pairs} pairs each"
     for (n, k), share in zip(designs, shares):
-        click.echo(f"{n:9}  {k * pairs:10}  {n * k * pairs:11}  {share:7.0%}")
+        say(f"{n:9}  {k * pairs:10}  {n * k * pairs:11}  {share:7.0%}")
     return enough
 
 # %% ../nbs/lib/cli_listen.ipynb #7a52035f
@@ -104,7 +105,7 @@ class_to_suppose = combined(
         "--classes",
         default=300,
         show_default=True,
-        type=click.IntRange(1),
+        type=click.IntRange(1, 100_000),
         help="Classes to simulate for each line; 300 are good to about 5%.",
     ),
 )
@@ -132,12 +133,12 @@ def plan_command(difference, raters, rounds, models, spread, classes, seed):
         plan(difference, (n,), (k,), models, spread, classes, seed=seed).loc[n, k]
         for n, k in tqdm(designs, "Plan", delay=1)
     ]
-    click.echo(
+    say(
         f"Two models differ by {difference:g}: common taste prefers the better one"
         f" {1 / (1 + math.exp(-difference)):.0%} of the time. How many classes find that out?"
     )
     enough = tell_plan(designs, shares, models * (models - 1) // 2)
-    click.echo(
+    say(
         f"Enough for {ENOUGH:.0%} of classes: {enough}."
         f" Simulated: {classes} classes a line, 95% intervals, seed {seed}."
     )
@@ -196,15 +197,15 @@ def tell_page(
     number = [sum(beat["model"] == i for beat in test.beats) for i in range(len(test.models))]
     trials = len(test.sheets[0])
     longest = max(beat["steps"] * 15 / beat["bpm"] for beat in test.beats)
-    each = ", ".join(f"{plain(name)} {n}" for name, n in zip(test.models, number))
-    click.echo(f"Test {test.test}, beats of each: {each}.")
-    click.echo(f"human: validation clips of {plain(source)}.")
-    click.echo(
+    each = ", ".join(f"{name} {n}" for name, n in zip(test.models, number))
+    say(f"Test {test.test}, beats of each: {each}.")
+    say(f"human: validation clips of {source}.")
+    say(
         f"A listener hears {trials - 1} pairs and one for practice: about"
         f" {-int(-trials * (2 * longest + 10) // 60)} minutes."
     )
-    click.echo(
-        f"Hand out {plain(out)}. Keep {plain(out.with_suffix('.key.json'))} to yourself: it says"
+    say(
+        f"Hand out {out}. Keep {out.with_suffix('.key.json')} to yourself: it says"
         " whose each beat is."
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .commands import check_free, combined, overwrite_option, plain, seed_option
+from .commands import check_free, combined, overwrite_option, say, seed_option
 
 # %% ../nbs/lib/cli_pool.ipynb #3c1415a5
 def tell_rejected(
@@ -25,9 +25,9 @@ def tell_rejected(
             if lines.iloc[0] == "all"
             else f"line {lines.iloc[0]}" + f" and {len(lines) - 1} more" * (len(lines) > 1)
         )
-        click.echo(f"Left out: {plain(file)}, {first}: {plain(reason)}")
+        say(f"Left out: {file}, {first}: {reason}")
     if len(reasons) > most:
-        click.echo(f"Left out: more, for {len(reasons) - most} further reasons.")
+        say(f"Left out: more, for {len(reasons) - most} further reasons.")
 
 # %% ../nbs/lib/cli_pool.ipynb #dece09af
 def results(
@@ -46,21 +46,19 @@ def results(
 # %% ../nbs/lib/cli_pool.ipynb #d62c8c03
 def _show(table, **formats):
     "Print a table whose row names may come from outside."
-    text = table.rename(index=plain).to_string(
-        formatters=formats, float_format="{:.2f}".format, na_rep="-"
-    )
-    click.echo(text)
+    text = table.to_string(formatters=formats, float_format="{:.2f}".format, na_rep="-")
+    say(*text.split("\n"))
 
 
 def _tell_strengths(table, against):
     "Say what the columns of strengths mean, or why they are not there."
     if "strength" not in table:
-        click.echo(
+        say(
             "No strengths: an interval needs at least two listeners, and only one has judged pairs."
         )
         return
-    click.echo(
-        f"strength: log odds (Bradley-Terry) beside {plain(against or 'the mean of all')};"
+    say(
+        f"strength: log odds (Bradley-Terry) beside {against or 'the mean of all'};"
         " low, high: 95% interval."
     )
 
@@ -70,12 +68,12 @@ def _tell_agreement(answers):
     from drum_qtuner.reliability import agreement
 
     try:
-        click.echo(
+        say(
             "Agreement of listeners with each other (Krippendorff's alpha; 0 chance, 1 unison):"
             f" {agreement(answers):.2f}."
         )
     except ValueError as error:
-        click.echo(f"Whether listeners agree with each other is not known: {error}.")
+        say(f"Whether listeners agree with each other is not known: {error}.")
 
 # %% ../nbs/lib/cli_pool.ipynb #ab14168d
 def tell_results(
@@ -91,12 +89,12 @@ def tell_results(
     _tell_strengths(table, against)
     test = preference_test(table["preferred"].to_dict())
     uneven = table["compared"].nunique() > 1
-    click.echo(
+    say(
         f"Chi-square as in the paper: {test.statistic:.2f}, p = {test.pvalue:.1g}."
         + " It supposes that all were compared equally often, and they were not." * uneven
     )
     _tell_agreement(answers)
-    click.echo(
+    say(
         "Consistency of each (who throws dice has repeats_same 0.5, circles 0.25, first 0.5,"
         " human_over_random 0.5):"
     )
@@ -162,15 +160,13 @@ def pool_command(key, answers, against, out, overwrite, seed):
     tell_rejected(rejected)
     judged = judged_pairs(answers, test.test)
     listeners = judged["rater"].nunique()
-    click.echo(
+    say(
         f"Test {test.test}: {len(judged)} pairs judged by {listeners}"
         f" listener{'s' * (listeners > 1)}."
     )
     if judged["simulated"].any():
-        click.echo(
-            "SIMULATED ANSWERS: a program gave them, no person. They say nothing about any beat."
-        )
+        say("SIMULATED ANSWERS: a program gave them, no person. They say nothing about any beat.")
     table = results(answers, against, seed)
     tell_results(answers, table, against)
     if out:
-        click.echo(write_file(out, table.to_csv().encode()))
+        say(write_file(out, table.to_csv().encode()))

@@ -22,7 +22,7 @@ def _beats_of(name, model, n, seed):
 
         beats = generate(model, n, seed=seed)
     else:
-        beats = list(model)
+        beats = list(model) if hasattr(model, "__iter__") else []
     if not beats or not all(isinstance(beat, Beat) for beat in beats):
         raise ValueError(f"{name}: give a model with `scores`, or a list of Beats")
     return beats

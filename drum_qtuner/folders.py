@@ -13,12 +13,13 @@ from pathlib import Path
 
 from .archive import is_midi
 from .beat import STEPS_PER_BAR, Beat
+from .files import files_below
 
 # %% ../nbs/lib/folders.ipynb #a02a38cc
 def _inside(folder):
     "The MIDI files of a folder and the folders in it, and where they lie there."
-    found = [path for path in sorted(folder.rglob("*")) if is_midi(path.as_posix())]
-    return {path: path.relative_to(folder) for path in found if path.is_file()}
+    found = [path for path in files_below(folder) if is_midi(path.as_posix())]
+    return {path: path.relative_to(folder) for path in found}
 
 
 def midi_files(

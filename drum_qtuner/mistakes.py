@@ -90,6 +90,7 @@ def checked_sizes(
     "The sizes, or a `ValueError`."
     if (
         not all(isinstance(size, Integral) and size >= 1 for size in sizes.values())
+        or any(isinstance(size, bool) for size in sizes.values())
         or sizes["kernel"] > sizes["steps"]
     ):
         raise ValueError(

@@ -150,6 +150,8 @@ def score(
     "The beat as a drummer reads it: hands up, feet down."
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
+    if not isinstance(beat, Beat):
+        raise ValueError(f"a score is made of a Beat, not of a {type(beat).__name__}")
     xml = GeneralObjectExporter(_sheet(beat)).parse().decode()
     xml = re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", xml)  # the same beat, the same file
     return Score(xml, round(beat.bpm, 2))

@@ -14,6 +14,7 @@ from .figures import Known, Played, View, figures
 from .intervals import data_label, real_clips
 from .judge import load_judge, log_likelihoods
 from .metrics import class_array
+from .pictures import literal
 from .preprocessing import Clips, load_clips
 from .two_sample import told_apart, two_sample
 
@@ -207,7 +208,7 @@ def _plot_figure(ax, part, sets, colors):
     ax.hlines(at, part["low"], part["high"], colors=colors, lw=1.5)
     ax.scatter(part["value"], at, c=colors, s=14)
     ax.set_title(part["figure"].iloc[0], fontsize=9)
-    ax.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.5, -0.5))
+    ax.set(yticks=range(len(sets)), yticklabels=map(literal, sets), ylim=(len(sets) - 0.5, -0.5))
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -230,5 +231,5 @@ def plot_panel(
         _plot_figure(ax, part, sets, colors[part.index])
     for ax in axes[len(names) :]:
         ax.set_axis_off()
-    figure.supxlabel(_real_clips_of(panel), fontsize=8)
+    figure.supxlabel(literal(_real_clips_of(panel)), fontsize=8)
     return figure

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .pictures import literal
+
 # %% ../nbs/lib/paper.ipynb #6f81937b
 def rolling_mean(
     rewards,  # (n,) one reward an iteration
@@ -90,7 +92,11 @@ def plot_preferences(
     import matplotlib.pyplot as plt
 
     ax = ax or plt.subplots(layout="constrained")[1]
-    ax.bar_label(ax.bar(list(counts), list(counts.values()), color="#0072b2", width=0.6))
+    ax.bar_label(
+        ax.bar(
+            [literal(name) for name in counts], list(counts.values()), color="#0072b2", width=0.6
+        )
+    )
     expected = sum(counts.values()) / len(counts)
     ax.axhline(expected, color="black", ls="--", lw=1)
     ax.text(len(counts) - 0.4, expected, f"{expected:g} if all\nwere equal", va="center")

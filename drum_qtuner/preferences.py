@@ -9,6 +9,8 @@ __all__ = ['PRIOR', 'wins', 'labelled', 'counts', 'bradley_terry', 'redrawn', 'i
 import numpy as np
 import pandas as pd
 
+from .pictures import literal
+
 # %% ../nbs/lib/preferences.ipynb #a0846211
 def wins(
     answers: pd.DataFrame,  # table of `pool`
@@ -145,6 +147,6 @@ def plot_strengths(
     rows = range(len(table))
     ax.errorbar(table["strength"], rows, xerr=ends, fmt="o", capsize=3, color="#0072b2")
     ax.axvline(0, color="0.6", lw=1)
-    ax.set(yticks=rows, yticklabels=table.index)
+    ax.set(yticks=rows, yticklabels=map(literal, table.index))
     ax.set(xlabel="strength (log odds)", ylabel=table.index.name)
     return ax

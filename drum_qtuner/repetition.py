@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .beat import KIT, REST, STEPS_PER_BAR
+from .pictures import literal
 
 # %% ../nbs/lib/repetition.ipynb #4b86b0d3
 def longest_run(
@@ -116,7 +117,7 @@ def plot_beats(
         layout="constrained",
     )
     for row, (name, beats) in zip(axes, models.items()):
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        row[0].set_ylabel(literal(name), rotation=0, ha="right", va="center")
         for ax, beat in zip(row, beats):
             ax.imshow(
                 beat.velocity.T > 0,

@@ -17,7 +17,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 import drum_qtuner
-from .files import package_path, read_tensors, write_file, write_tensors
+from .files import checked_path, package_path, read_tensors, write_file, write_tensors
 
 # %% ../nbs/lib/store.ipynb #77675779
 class Model(Protocol):
@@ -88,7 +88,9 @@ def save(
     card: dict | None = None,  # data, seed, settings, measured loss, licence; none: the model's own
 ) -> Path:  # the path
     "Save a model and its card."
-    path, architecture = Path(path), type(model).__name__
+    path, architecture = checked_path(path), type(model).__name__
+    if not isinstance(card, dict | None):
+        raise ValueError(f"card is a dict of facts, not a {type(card).__name__}")
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: the name of a model must end in .safetensors")
     if architecture not in _NETWORKS:
@@ -140,6 +142,13 @@ def _check_shapes(tensors, expected):
             )
 
 
+def _check_finite(tensors):
+    "A `ValueError` if a number is none, as after a training that went wrong."
+    for name, value in tensors.items():
+        if not torch.isfinite(value.float()).all():
+            raise ValueError(f"its tensor {name[:100]} holds a number that is not finite")
+
+
 def load(
     path: str | os.PathLike,  # what `save` wrote
 ) -> Any:  # a `Model`; its `card` says what it is
@@ -150,6 +159,7 @@ def load(
         if not isinstance(sizes, dict):
             raise ValueError("its card gives no sizes")
         _check_shapes(tensors, _shapes(network, sizes))
+        _check_finite(tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     model = new_network(network, 0, **sizes)

@@ -9,11 +9,12 @@ __all__ = ['tfds_builder', 'tfds_examples']
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from .archive import GROOVE_URL, data_folder, dataset_files
+from .archive import GROOVE_URL, check_unpacked, data_folder, dataset_files
 from .groove import read_info
 from .midi_file import DrumTrack, read_drums
 
@@ -45,6 +46,8 @@ def tfds_builder(
 
     found = dataset_files(archive)
     read_info(found[found.table], f"{archive}: {found.table}")  # a clearer error
+    with zipfile.ZipFile(archive) as members:  # TFDS unpacks them all
+        check_unpacked(Path(archive), members.infolist())
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(archive, Path(folder) / "groove.zip"))
         info = compute_url_info(copy)

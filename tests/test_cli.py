@@ -355,7 +355,12 @@ def test_programmers_mistakes_are_not_hidden(monkeypatch):
     import drum_qtuner.cli as cli
 
     monkeypatch.setattr(cli, "read_clips", lambda source, **reading: 1 / 0)
-    assert isinstance(drum_qtuner("data").exception, ZeroDivisionError)
+    result = drum_qtuner("data")
+    assert (
+        result.exit_code == 1
+        and "ZeroDivisionError: division by zero (test_cli.py," in result.stderr
+    )
+    assert isinstance(drum_qtuner("data --debug").exception, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("command", "run generate continue vary convert data evaluate".split())

@@ -476,7 +476,7 @@ def test_senseless_rows_are_skipped(change, tmp_path, capsys):
     files["info.csv"] = table([row(1) | change, row(5, "test", "hiphop", "90", "fill")])
     clips = load_clips(write_zip(tmp_path / "odd.zip", files), "all")
     assert (len(clips), skipped(clips)) == (1, 1)
-    assert change.get("midi_filename", FIRST) in capsys.readouterr().out
+    assert change.get("midi_filename", FIRST).replace("\0", "?") in capsys.readouterr().out
 
 
 def test_odd_but_harmless_signatures_are_not_in_4_4(tmp_path):

@@ -29,12 +29,11 @@ def checked_path(
 def naming(
     path: str | os.PathLike,  # of the file that is being written
 ):
-    "Name the file in an `OSError` that names none: that of a full disk."
+    "An `OSError` names this file, not none (a full disk) or the one beside it."
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
-        raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
 def write_file(

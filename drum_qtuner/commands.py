@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from .extras import names_extra
+
 # %% ../nbs/lib/commands.ipynb #fd6f9ba0
 def plain(
     text: object,  # what comes from outside, such as the name of a file
@@ -52,6 +54,7 @@ class Commands(click.Group):
         except click.Abort:
             stop("Interrupted.", 130)
 
+    @names_extra
     def invoke(self, context):
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: click.echo(f"Note: {message}", err=True)
@@ -151,10 +154,11 @@ class Numbers(click.ParamType):
 def load_model(
     name: str,  # a name from `pretrained()`, or the path of a .safetensors file
 ):  # a model with `scores`
-    "A network that comes with the package, or one from a file."
+    "A network to play with, one that comes with the package or one from a file."
     from drum_qtuner.store import load, load_pretrained
 
-    return load(name) if name.endswith(".safetensors") else load_pretrained(name)
+    find = load if name.endswith(".safetensors") else load_pretrained
+    return find(name, only_play=True)
 
 # %% ../nbs/lib/commands.ipynb #c36ddf6a
 def check_free(

@@ -87,6 +87,14 @@ def _same_number(ogg):
         begin = end
     return bytes(ogg)
 
+# %% ../nbs/lib/beat_player.ipynb #2f488a55
+def _at_24_000(samples):
+    "Samples at 44,100 Hz as samples at 24,000 Hz."
+    whole = -(-len(samples) // 147)
+    spectrum = np.fft.rfft(np.asarray(samples, float), 147 * whole)
+    fewer = np.fft.irfft(spectrum[: 40 * whole + 1], 80 * whole) * 80 / 147
+    return fewer[: -(-len(samples) * 80 // 147)]
+
 # %% ../nbs/lib/beat_player.ipynb #53728306
 PREVIEW_BYTES = 1_700  # of base64 for a second of sound
 
@@ -96,9 +104,8 @@ def opus(
 ) -> bytes:  # an Ogg file
     "Samples at 44,100 Hz as the smallest file that every browser plays."
     import soundfile
-    from scipy.signal import resample_poly
 
-    samples = resample_poly(samples, 80, 147)  # 24,000 Hz
+    samples = _at_24_000(samples)
     samples[-480:] *= np.linspace(1, 0, 480)
     file = io.BytesIO()
     soundfile.write(file, samples, 24_000, format="OGG", subtype="OPUS", compression_level=1.0)

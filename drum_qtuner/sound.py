@@ -8,6 +8,7 @@ __all__ = ['CHOKE', 'beat_data', 'beat_from_data', 'render', 'soundfont_strike',
 # %% ../nbs/lib/sound.ipynb #03c72c17
 import io
 import json
+import wave
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -141,11 +142,11 @@ def wav(
     **options,  # as for `render`
 ) -> bytes:  # a WAV file, 16 bit, mono
     "The beat as a sound file."
-    from scipy.io import wavfile
-
     file = io.BytesIO()
-    samples = np.round(render(self, **options) * 32767).astype(np.int16)
-    wavfile.write(file, options.get("rate", RATE), samples)
+    samples = np.round(render(self, **options) * 32767).astype("<i2")
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, options.get("rate", RATE), 0, "NONE", ""))
+        sound.writeframes(samples.tobytes())
     if path is not None:
         write_file(path, file.getvalue())
     return file.getvalue()
@@ -166,7 +167,7 @@ def soundfont_strike(
     except ImportError:
         raise RuntimeError(
             "soundfont= needs FluidSynth: install the program (apt install fluidsynth, brew install"
-            " fluid-synth) and `pip install drum_qtuner[soundfont]`"
+            ' fluid-synth) and `pip install "drum-qtuner[soundfont]"`'
         ) from None
     synth = fluidsynth.Synth(samplerate=float(rate), gain=1.0)
     try:

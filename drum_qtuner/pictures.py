@@ -9,6 +9,7 @@ __all__ = ['COLORS', 'LINE', 'named_beats', 'roll']
 import numpy as np
 
 from .beat import KIT, STEPS_PER_BAR, Beat
+from .extras import names_extra
 
 # %% ../nbs/lib/pictures.ipynb #823d5d58
 COLORS = [  # one a drum, as in `KIT`
@@ -101,6 +102,7 @@ def _heats(heat, beats):
     return heats
 
 # %% ../nbs/lib/pictures.ipynb #e61afb9b
+@names_extra
 def roll(
     beats,  # a `Beat`, or a list or dict of them
     heat=None,  # (steps, rows) numbers to show below; for several beats a list or dict of these

@@ -128,6 +128,13 @@ def test_every_requirement_has_one_checked_version(settings):
         )
 
 
+def test_every_requirement_has_a_lower_bound(settings):
+    "The job `oldest` of the tests installs these versions; development tools may be pinned."
+    for kind in ["requirements", *(f"{extra}_requirements" for extra in EXTRAS)]:
+        for requirement in requirements(settings[kind]).values():
+            assert [bound.operator for bound in requirement.specifier] == [">="], requirement
+
+
 def test_weights_have_cards():
     "Every shipped network says beside it what it is and what it was trained on."
     for weights in ROOT.glob("drum_qtuner/weights/*.safetensors"):

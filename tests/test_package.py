@@ -66,6 +66,12 @@ def test_starts_without_heavy_libraries(code):
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
+def test_the_package_is_a_program():
+    command = [sys.executable, "-m", "drum_qtuner", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"python -m drum_qtuner, version {drum_qtuner.__version__}\n"
+
+
 @pytest.mark.parametrize("name", drum_qtuner.__all__)
 def test_public_names_come_from_their_modules(name):
     module = __import__(f"drum_qtuner.{drum_qtuner._module_of[name]}", fromlist=[name])

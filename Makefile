@@ -84,7 +84,7 @@ endif
 	@echo "$(CURDIR)" > $@
 
 .venv/installed: .venv/created $(SOURCES)
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[train]"
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json

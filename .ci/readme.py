@@ -1,14 +1,15 @@
-"""Print the README: a notebook as Markdown, as it reads on the repository's front page.
+"""Print the README: a notebook as Markdown, for the repository's front page and the package index.
 
     python .ci/readme.py nbs/index.ipynb > README.md
 
-Cells marked `#| hide` or tagged `site` are left out, and relative links are made to start at the
-repository's root.
+Cells marked `#| hide` or tagged `site` are left out, and relative links become those of the
+repository's address: the package index shows the README alone, without the files beside it.
 """
 
 import posixpath
 import re
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -20,9 +21,17 @@ LINK = re.compile(
 )  # [text](target), where target is a relative path
 
 
-def from_root(markdown: str, folder: str) -> str:
-    "`markdown` written in `folder`, with its relative links starting at the root."
-    return LINK.sub(lambda link: posixpath.normpath(f"{folder}/{link[1]}"), markdown)
+def address() -> str:
+    "Where the files of the repository are seen."
+    config = ConfigParser()
+    config.read(Path(__file__).parent.parent / "settings.ini", encoding="utf-8")
+    return "{git_url}/blob/{branch}".format(**config["DEFAULT"])
+
+
+def absolute(markdown: str, folder: str) -> str:
+    "`markdown` written in `folder`, with its relative links as addresses."
+    root = address()
+    return LINK.sub(lambda link: f"{root}/{posixpath.normpath(f'{folder}/{link[1]}')}", markdown)
 
 
 def render(path: Path) -> str:
@@ -37,7 +46,7 @@ def render(path: Path) -> str:
     ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = from_root(cell.source, path.parent.name)
+            cell.source = absolute(cell.source, path.parent.name)
         else:
             cell.source = DIRECTIVE.sub("", cell.source)
     markdown, resources = MarkdownExporter().from_notebook_node(notebook)

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from . import beat_player as _beat_player  # noqa: F401 (a beat shows itself as a player ...)
 from . import midi as _midi  # noqa: F401 (... and comes from MIDI files: both are methods of Beat)
+from .extras import names_extra
 
 # The public names and the modules that hold them. A module is imported when one of its names is
 # first used, so that `import drum_qtuner` stays quick.
@@ -45,6 +46,7 @@ def import_model(name):
     import_module(f"drum_qtuner.{MODELS[name]}")
 
 
+@names_extra
 def __getattr__(name):
     "The public `name`, from the module that holds it."
     if name not in _module_of:

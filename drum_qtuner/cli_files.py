@@ -154,6 +154,8 @@ def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, over
     """
     from drum_qtuner.beat import Beat
     from drum_qtuner.decoding import generate
+    from drum_qtuner.files import write_file
+    from drum_qtuner.midi import _midi_bytes
 
     paths = beat_paths(n, out, f"{file.stem}-varied-")
     check_free(paths, overwrite)
@@ -165,7 +167,7 @@ def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, over
     )
     stay = int((given.velocity[mask] > 0).sum())
     for path, beat in zip(paths, beats):
-        beat.to_midi(path)
+        write_file(path, _midi_bytes(beat))
         say(f"{path}: {stay} strokes stay, {(beat.velocity > 0).sum() - stay} are new")
     say(f"Played around what was kept of {file} ({model}, {decode}, seed {seed}).")
 

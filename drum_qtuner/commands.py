@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from .extras import names_extra
 from .files import plain
 
 # %% ../nbs/lib/commands.ipynb #fd6f9ba0
@@ -101,6 +102,7 @@ class Commands(click.Group):
             stop("Error: the memory of this computer is not enough for that", 1)
         unexpected(error)
 
+    @names_extra
     def invoke(self, context):
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: say(f"Note: {message}", err=True)
@@ -200,10 +202,11 @@ class Numbers(click.ParamType):
 def load_model(
     name: str,  # a name from `pretrained()`, or the path of a .safetensors file
 ):  # a model with `scores`
-    "A network that comes with the package, or one from a file."
+    "A network to play with, one that comes with the package or one from a file."
     from drum_qtuner.store import load, load_pretrained
 
-    return load(name) if name.endswith(".safetensors") else load_pretrained(name)
+    find = load if name.endswith(".safetensors") else load_pretrained
+    return find(name, only_play=True)
 
 # %% ../nbs/lib/commands.ipynb #ce1a520f
 MAX_STEPS = 1_000_000  # sixteenths that a command makes at most

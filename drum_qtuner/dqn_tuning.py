@@ -53,7 +53,7 @@ class QNetwork(NoteCNN):
 
     def incremental(self, n):
         "A fast `scores` for generation."
-        return QIncrementalDecoder(self, n) if type(self).scores is QNetwork.scores else self.scores
+        return QIncrementalDecoder(self, n) if type(self).scores is QNetwork.scores else None
 
 # %% ../nbs/05_dqn_tuning.ipynb #b43b363d81ae4b689946ece5c682cd59
 def new_q_network(

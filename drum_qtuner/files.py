@@ -139,16 +139,17 @@ def _card(text):
 
 def read_tensors(
     path: str | os.PathLike,  # a .safetensors file
+    arrays: bool = False,  # numpy's arrays, which need no torch
 ) -> tuple[dict, dict]:  # tensors, card
     "Read what `write_tensors` wrote; a `ValueError` says why it cannot be read."
     from safetensors import SafetensorError, safe_open
 
     checked_file(path)
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np" if arrays else "pt") as file:
             card = _card((file.metadata() or {}).get("card", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, card
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from None
 
 # %% ../nbs/lib/files.ipynb #d0000011

@@ -8,51 +8,64 @@ __all__ = ['IncrementalDecoder', 'plays_step_by_step', 'QIncrementalDecoder']
 # %% ../nbs/lib/incremental.ipynb #7678bc95
 from typing import Any, TypeVar
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 
 # %% ../nbs/lib/incremental.ipynb #60a98cf0
-def _columns(model):
-    "Columns of the convolution's weights, one for each class at each tap, and at last the bias."
-    taps = model.conv.weight.permute(2, 1, 0).flatten(0, 1)
-    return torch.cat([taps, model.conv.bias[None]])
+def _relu(x):
+    "Nothing below zero."
+    return np.maximum(x, 0)
+
+
+def _dense(weights, layer, x):
+    "What a layer makes of x (..., inputs): (..., outputs)."
+    return x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
 
 # %% ../nbs/lib/incremental.ipynb #e9f9bdd9
 class IncrementalDecoder:
     "What a convolutional network knows of `n` beats that grow step by step."
 
-    def __init__(self, model: Any, n: int):  # with `conv`, `linear`, `output`, `steps`, `classes`
-        self.model, self.steps, self.kernel = model, 0, model.conv.kernel_size[0]
-        self.columns, width = _columns(model), model.steps - self.kernel + 1
-        # (channels, age of a pattern, hidden)
-        linear = model.linear.weight.unflatten(1, (-1, width)).permute(1, 2, 0).flip(1)
-        self.linear = linear.flatten(1).contiguous()
-        # patterns of the empty steps before a beat
-        silence = torch.einsum("c,cah->ah", F.relu(model.conv.bias), linear)
-        # of this step and those to come
-        self.hidden = model.linear.bias + silence.flip(0).cumsum(0).flip(0).repeat(n, 1, 1)
+    def __init__(
+        self,
+        network: Any,  # with `steps` and `state_dict()`: conv, linear, output
+        n: int,
+    ):
+        self.weights = {name: np.asarray(value) for name, value in network.state_dict().items()}
+        conv, linear = self.weights["conv.weight"], self.weights["linear.weight"]
+        channels, self.classes, self.kernel = conv.shape
+        self.heard, width = 0, network.steps - self.kernel + 1
+        # what each class adds to a pattern, at each of its taps: (kernel, classes, channels)
+        self.columns = np.ascontiguousarray(conv.transpose(2, 1, 0))
+        # what a pattern adds to the hidden numbers, at each age: (channels, width, hidden)
+        shares = linear.reshape(-1, channels, width).transpose(1, 2, 0)[:, ::-1]
+        self.shares = np.ascontiguousarray(shares).reshape(channels, -1)
+        # patterns of the empty steps before a beat: (width, hidden)
+        silence = (_relu(self.weights["conv.bias"]) @ self.shares).reshape(width, -1)
+        # the hidden numbers of this step and those to come: (n, width, hidden)
+        hidden = self.weights["linear.bias"] + silence[::-1].cumsum(0)[::-1]
+        self.hidden = np.repeat(hidden[None], n, 0)
 
-    def pattern(self, prefix: torch.Tensor, room: int = 0) -> torch.Tensor:
+    def pattern(self, prefix: np.ndarray, room: int = 0) -> np.ndarray:
         "The convolution where it ends with the newest step, or with `room` for one more."
-        taken = self.kernel - room
-        first = max(0, prefix.shape[1] - taken)
-        taps = torch.arange(taken - prefix.shape[1] + first, taken)
-        rows = F.pad(prefix[:, first:] + taps * self.model.classes, (1, 0))
-        rows[:, 0] = len(self.columns) - 1  # the bias is always picked
-        return F.embedding_bag(rows, self.columns, mode="sum")
+        taken = prefix[:, max(0, prefix.shape[1] - self.kernel + room) :]
+        first = self.kernel - room - taken.shape[1]
+        pattern = np.repeat(self.weights["conv.bias"][None], len(prefix), 0)
+        for tap, classes in enumerate(taken.T, first):
+            pattern += self.columns[tap, classes]
+        return pattern
 
-    def hear(self, prefix: torch.Tensor):
+    def hear(self, prefix: np.ndarray):
         "Take in the steps that are new."
-        for t in range(self.steps + 1, prefix.shape[1] + 1):
-            unheard = self.model.linear.bias.expand(len(prefix), 1, -1)
-            self.hidden = torch.cat([self.hidden[:, 1:], unheard], 1)
-            self.hidden += (F.relu(self.pattern(prefix[:, :t])) @ self.linear).view_as(self.hidden)
-        self.steps = prefix.shape[1]
+        for t in range(self.heard + 1, prefix.shape[1] + 1):
+            self.hidden[:, :-1] = self.hidden[:, 1:]
+            self.hidden[:, -1] = self.weights["linear.bias"]
+            shares = _relu(self.pattern(prefix[:, :t])) @ self.shares
+            self.hidden += shares.reshape(self.hidden.shape)
+        self.heard = prefix.shape[1]
 
-    def __call__(self, prefix: torch.Tensor) -> torch.Tensor:
-        "What the model's `scores` says of beats (n, t) that are longer from call to call."
+    def __call__(self, prefix: np.ndarray) -> np.ndarray:
+        "What the network's `scores` says of beats (n, t) that are longer from call to call."
         self.hear(prefix)
-        return self.model.output(F.relu(self.hidden[:, 0]))
+        return _dense(self.weights, "output", _relu(self.hidden[:, 0]))
 
 # %% ../nbs/lib/incremental.ipynb #fafffaed
 _Network = TypeVar("_Network")
@@ -67,8 +80,8 @@ def plays_step_by_step(
     plain = vars(network)["scores"]
 
     def incremental(self, n):
-        "A fast `scores` for `n` prefixes that grow; models with other scores have only those."
-        return IncrementalDecoder(self, n) if type(self).scores is plain else self.scores
+        "A fast `scores` for `n` prefixes that grow; none for a class with other scores."
+        return IncrementalDecoder(self, n) if type(self).scores is plain else None
 
     setattr(network, "incremental", incremental)  # noqa: B010 (a type checker knows no such method)
     return network
@@ -79,9 +92,8 @@ class QIncrementalDecoder(IncrementalDecoder):
 
     def __call__(self, prefix):
         self.hear(prefix)
-        columns = self.columns[-self.model.classes - 1 : -1]
-        newest = F.relu(self.pattern(prefix, room=1)[:, None] + columns)
-        bias = self.model.linear.bias.expand(len(prefix), 1, -1)
-        shared = torch.cat([self.hidden, bias], 1)[:, 1, None]
-        hidden = F.relu(shared + newest @ self.linear[:, : shared.shape[2]])
-        return self.model.output(hidden)[..., 0]
+        newest = _relu(self.pattern(prefix, room=1)[:, None] + self.columns[-1])
+        bias = np.broadcast_to(self.weights["linear.bias"], self.hidden[:, :1].shape)
+        older = np.concatenate([self.hidden, bias], 1)[:, 1]
+        hidden = older[:, None] + newest @ self.shares[:, : older.shape[1]]
+        return _dense(self.weights, "output", _relu(hidden))[..., 0]

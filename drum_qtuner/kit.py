@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RATE', 'FALL', 'SOURCES', 'BASS', 'SNARE', 'CRASH', 'RIDE', 'SOUNDS', 'FADE', 'tone', 'white_noise', 'noise',
-           'biquad', 'squares', 'modes', 'tom', 'hat', 'layers', 'strike']
+           'biquad', 'filtered', 'squares', 'ringing', 'modes', 'tom', 'hat', 'layers', 'strike']
 
 # %% ../nbs/lib/kit.ipynb #3447b931
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def biquad(
     q: float = 0.7,  # resonance; 0.7 has none
     *,
     rate: int = RATE,  # samples a second
-) -> tuple:  # numerator (3,), denominator (3,), as scipy.signal.lfilter takes them
+) -> tuple:  # (3,) for what goes in, (3,) for what came out; that of the newest out is 1
     "The second-order filters of Bristow-Johnson's Audio EQ Cookbook."
     w = 2 * np.pi * min(hz, 0.45 * rate) / rate
     cos, alpha = np.cos(w), np.sin(w) / (2 * q)
@@ -60,6 +60,22 @@ def biquad(
     denominator = np.array([1 + alpha, -2 * cos, 1 - alpha])
     return np.array(numerator) / (1 + alpha), denominator / (1 + alpha)
 
+# %% ../nbs/lib/kit.ipynb #f70e4c9f
+def filtered(
+    wave: np.ndarray,  # (samples,)
+    numerator,  # (3,), as `biquad` gives them
+    denominator,  # (3,)
+) -> np.ndarray:  # (samples,)
+    "What a filter makes of a wave."
+    b, (_, a1, a2) = [*numerator, 0.0], denominator
+    longest = np.abs(np.roots(denominator)).max()  # what is left of a click after a sample
+    y1 = y2 = 0.0
+    click = []
+    for n in range(int(-40 / np.log(longest)) + 3):
+        y1, y2 = b[min(n, 3)] - a1 * y1 - a2 * y2, y1
+        click.append(y1)
+    return np.convolve(wave, click)[: len(wave)]
+
 # %% ../nbs/lib/kit.ipynb #1f3fa167
 def squares(samples, rate, hz, **_):
     "Square waves, one for each pitch in `hz`."
@@ -67,19 +83,25 @@ def squares(samples, rate, hz, **_):
     return sum(np.where(n * f / rate % 1 < 0.5, 1.0, -1.0) for f in hz) / len(hz)
 
 
+def ringing(
+    turn: complex,  # how a resonator turns and shrinks from one sample to the next
+    samples: int,  # how many
+) -> np.ndarray:  # (samples,)
+    "A sine wave that falls, one step after the blow and so on."
+    fine, coarse = turn ** np.arange(1, 257), turn ** (256 * np.arange(samples // 256 + 1))
+    return np.outer(coarse, fine).ravel()[:samples].imag
+
+
 def modes(samples, rate, hz, count, ring, seed, **_):
     "`count` resonators from hz[0] to hz[1], rung by one blow, silent after ring[0] to ring[1] s."
-    from scipy.signal import lfilter
-
-    random, out, blow = white_noise(2 * count, seed), np.zeros(samples), np.zeros(samples)
+    random, out = white_noise(2 * count, seed), np.zeros(samples)
     for k in range(count):
         place = (k + (random[2 * k] + 1) / 2) / count
         f, seconds = hz[0] * (hz[1] / hz[0]) ** place, ring[0] * (ring[1] / ring[0]) ** place
         if f > 0.45 * rate:
             continue
-        w, r = 2 * np.pi * f / rate, np.exp(-FALL / (seconds * rate))
-        blow[0] = random[2 * k + 1] * np.sin(w)
-        out += lfilter([1], [1, -2 * r * np.cos(w), r * r], blow)
+        turn = np.exp(2j * np.pi * f / rate - FALL / (seconds * rate))
+        out += random[2 * k + 1] / abs(turn) * ringing(turn, samples)
     return out / np.sqrt(count)
 
 
@@ -153,14 +175,12 @@ def layers(
     rate: int = RATE,  # samples a second
 ) -> np.ndarray:  # float32 (layers, samples)
     "What one drum is mixed from, at full velocity."
-    from scipy.signal import lfilter
-
     sound, rows = SOUNDS[drum], []
     t = np.arange(round(sound["length"] * rate)) / rate
     for layer in sound["layers"]:
         wave = SOURCES[layer["source"]](len(t), rate, **layer)
         for kind in layer.get("filters", []):
-            wave = lfilter(*biquad(*kind, rate=rate), wave)
+            wave = filtered(wave, *biquad(*kind, rate=rate))
         if "attack" in layer:
             wave = wave * np.minimum(t / layer["attack"], 1)
         if "decay" in layer:

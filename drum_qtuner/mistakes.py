@@ -11,8 +11,6 @@ from functools import wraps
 from numbers import Integral
 from typing import ParamSpec, TypeVar
 
-import torch
-
 # %% ../nbs/lib/mistakes.ipynb #a97adbfb
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -45,6 +43,8 @@ def prefix_mistake(
     steps: int = 32,  # of a state; of no importance here
 ) -> str | None:  # a sentence, or nothing
     "What is wrong with the steps so far."
+    import torch
+
     if not isinstance(prefix, torch.Tensor):
         return (
             "the steps so far are a tensor of classes, torch.tensor([[0, 9, 6]]), not a"
@@ -71,6 +71,8 @@ def state_mistake(
     state,  # should be float (batch, classes, steps)
 ) -> str | None:  # a sentence, or nothing
     "What is wrong with a state."
+    import torch
+
     if not isinstance(state, torch.Tensor):
         return f"a state is a tensor, as `states` makes it, not a {type(state).__name__}"
     if not state.is_floating_point():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .beat import KIT, STEPS_PER_BAR, Beat
+from .extras import names_extra
 from .files import write_file
 
 # %% ../nbs/lib/notation.ipynb #589153bf
@@ -130,6 +131,7 @@ class Score:
         "Write MusicXML, for MuseScore, Sibelius and Finale. (For the ear there is `to_midi`.)"
         return write_file(path, self.xml.encode())
 
+    @names_extra
     def svg(self) -> str:  # an SVG picture
         "The chart as a picture."
         return _engrave(self.xml, self.bpm)
@@ -144,6 +146,7 @@ class Score:
         )
 
 
+@names_extra
 def score(
     beat: Beat,  # any beat; microtiming is not written
 ) -> Score:  # shows itself, and has `musicxml(path)`

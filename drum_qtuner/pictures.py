@@ -11,6 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from .beat import KIT, STEPS_PER_BAR, Beat
+from .extras import names_extra
 
 # %% ../nbs/lib/pictures.ipynb #823d5d58
 COLORS = [  # one a drum, as in `KIT`
@@ -112,6 +113,7 @@ def _heats(heat, beats):
     return heats
 
 # %% ../nbs/lib/pictures.ipynb #e61afb9b
+@names_extra
 def roll(
     beats,  # a `Beat`, or a list or dict of them
     heat=None,  # (steps, rows) numbers to show below; for several beats a list or dict of these

@@ -21,9 +21,12 @@ def write_beats(
     prefix: str = "",  # what the file names begin with
 ) -> list:  # the paths
     "Write beats as 01.mid, 02.mid and so on."
+    from drum_qtuner.files import write_file
+    from drum_qtuner.midi import _midi_bytes
+
     paths = beat_paths(len(beats), folder, prefix)
     for beat, path in zip(beats, paths):
-        beat.to_midi(path)
+        write_file(path, _midi_bytes(beat))
     return paths
 
 

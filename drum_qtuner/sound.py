@@ -182,9 +182,7 @@ def wav(
     "The beat as a sound file."
     file, blocks = io.BytesIO(), _blocks(self, **options)
     with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(options.get("rate", RATE))
+        sound.setparams((1, 2, options.get("rate", RATE), 0, "NONE", ""))
         for samples in blocks:
             sound.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
     if path is not None:
@@ -207,7 +205,7 @@ def soundfont_strike(
     except ImportError:
         raise RuntimeError(
             "soundfont= needs FluidSynth: install the program (apt install fluidsynth, brew install"
-            " fluid-synth) and `pip install drum_qtuner[soundfont]`"
+            ' fluid-synth) and `pip install "drum-qtuner[soundfont]"`'
         ) from None
     synth = fluidsynth.Synth(samplerate=float(rate), gain=1.0)
     try:

@@ -12,12 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
-
 import drum_qtuner
+from .extras import is_installed, names_extra
 from .files import checked_path, package_path, read_tensors, write_file, write_tensors
+from .playing import check_shapes, load_to_play
 
 # %% ../nbs/lib/store.ipynb #77675779
 class Model(Protocol):
@@ -26,7 +24,7 @@ class Model(Protocol):
     sizes: dict  # `type(model)(**sizes)` makes another of the same shape
     card: dict  # what it is and where it comes from
 
-    def scores(self, prefix: torch.Tensor) -> torch.Tensor: ...
+    def scores(self, prefix: Any) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
     def eval(self) -> Any: ...
@@ -40,6 +38,8 @@ def register(
     network: type[_Network],  # a class of networks with `sizes`, `card` and `scores`
 ) -> type[_Network]:  # the same class
     "Make a class of models known to `save` and `load`; to be written above it as `@register`."
+    from torch import nn
+
     name = getattr(network, "__name__", repr(network))
     if not (isinstance(network, type) and issubclass(network, nn.Module)):
         raise ValueError(f"only a class of torch networks can be registered, not {name}")
@@ -58,18 +58,21 @@ _DRAWING = frozenset(  # torch's functions that draw random numbers and take a g
 )
 
 
-class _OwnNumbers(TorchFunctionMode):
-    "What torch draws meanwhile in this thread comes from `generator`."
+def _own_numbers(seed):
+    "What torch draws meanwhile in this thread comes from a generator of its own."
+    import torch
+    from torch.overrides import TorchFunctionMode
 
-    def __init__(self, generator):
-        super().__init__()
-        self.generator = generator
+    generator = torch.Generator().manual_seed(seed)
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
-        if getattr(function, "__name__", "") in _DRAWING and kwargs.get("generator") is None:
-            kwargs["generator"] = self.generator
-        return function(*args, **kwargs)
+    class OwnNumbers(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = dict(kwargs or {})
+            if getattr(function, "__name__", "") in _DRAWING and kwargs.get("generator") is None:
+                kwargs["generator"] = generator
+            return function(*args, **kwargs)
+
+    return OwnNumbers()
 
 
 def new_network(
@@ -78,7 +81,7 @@ def new_network(
     **sizes,  # what the class takes
 ) -> _Network:  # with the initial weights that its layers draw
     "An untrained network, the same in every thread."
-    with _OwnNumbers(torch.Generator().manual_seed(seed)):
+    with _own_numbers(seed):
         return network(**sizes)
 
 # %% ../nbs/lib/store.ipynb #412759b1
@@ -123,6 +126,8 @@ def _network(architecture):
 # %% ../nbs/lib/store.ipynb #c7069655
 def _shapes(network, sizes):
     "The names and shapes of all tensors that a network of these sizes would have."
+    import torch
+
     try:
         with torch.device("meta"):
             tensors = network(**sizes).state_dict()
@@ -132,33 +137,29 @@ def _shapes(network, sizes):
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
-def _check_shapes(tensors, expected):
-    "Are these the tensors that are expected?"
-    for name in sorted({*tensors, *expected}):
-        there = tuple(tensors[name].shape) if name in tensors else "missing"
-        if there != (wanted := expected.get(name, "not expected")):
-            raise ValueError(
-                f"its tensors do not fit its card ({name[:100]}: {there}, by the card {wanted})"
-            )
-
-
 def _check_finite(tensors):
     "A `ValueError` if a number is none, as after a training that went wrong."
     for name, value in tensors.items():
-        if not torch.isfinite(value.float()).all():
+        if not value.float().isfinite().all():
             raise ValueError(f"its tensor {name[:100]} holds a number that is not finite")
 
 
+@names_extra
 def load(
     path: str | os.PathLike,  # what `save` wrote
+    only_play: bool = False,  # in a moment, and without torch where the class allows it
 ) -> Any:  # a `Model`; its `card` says what it is
-    "Load a model; a `ValueError` says why it cannot be loaded."
-    tensors, card = read_tensors(path)
+    "Load a model, without torch one that only plays; a `ValueError` says why it cannot be loaded."
+    if only_play or not is_installed("torch"):
+        player = load_to_play(path)
+        if player is not None:
+            return player
+    tensors, card = read_tensors(path, arrays=not is_installed("torch"))
     try:
         network, sizes = _network(card.get("architecture")), card.get("sizes")
         if not isinstance(sizes, dict):
             raise ValueError("its card gives no sizes")
-        _check_shapes(tensors, _shapes(network, sizes))
+        check_shapes(tensors, _shapes(network, sizes))
         _check_finite(tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -187,10 +188,11 @@ def pretrained() -> list[str]:  # such as "note_cnn" and "dqn-0.1"
 
 def load_pretrained(
     name: str = "note_cnn",  # one of `pretrained()`
+    only_play: bool = False,  # in a moment, and without torch, as for `load`
 ) -> Any:  # a `Model`, with its card
     "A model that comes with the package, trained on the Groove MIDI Dataset."
     if name not in [path.stem for path in WEIGHTS.glob("*.safetensors")]:
         raise ValueError(
             f"there is no model {name!r}; there are {', '.join(pretrained()) or 'none'}"
         )
-    return load(WEIGHTS / f"{name}.safetensors")
+    return load(WEIGHTS / f"{name}.safetensors", only_play)

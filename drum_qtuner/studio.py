@@ -13,15 +13,13 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-import torch
 import traitlets
 from IPython.display import HTML
 
 from .beat import KIT, REST, Beat
 from .bridge import Bridge
-from .decoding import generate
+from .decoding import generate, listener
 from .files import write_file
-from .fit import one_thread, weights
 from .grooves import GROOVES
 from .maps import MAPS
 from .sound import beat_data, beat_from_data
@@ -34,11 +32,9 @@ def all_scores(
     classes,  # whole numbers 0..9 (steps,)
 ) -> np.ndarray:  # float32 (steps + 1, 10): after none, one, ... all of the steps
     "What a model says after every beginning of a beat."
-    sequence = torch.as_tensor(np.asarray(classes, int))[None]
-    with torch.no_grad(), one_thread():
-        return torch.cat(
-            [model.scores(sequence[:, :t]) for t in range(sequence.shape[1] + 1)]
-        ).numpy()
+    sequence, hears = np.asarray(classes, int)[None], listener(model, 1)
+    rows = [hears(sequence[:, :t])[0] for t in range(sequence.shape[1] + 1)]
+    return np.asarray(rows, np.float32)
 
 # %% ../nbs/lib/studio.ipynb #2801a214
 FIRST, AGAINST = "note_cnn", "dqn-0.1"  # that the studio shows as A and as B
@@ -49,7 +45,7 @@ def shipped() -> dict:  # {name: model}, the first one in front
     models = {}
     for name in sorted(pretrained(), key=lambda name: name != FIRST):
         try:
-            models[name] = load_pretrained(name)
+            models[name] = load_pretrained(name, only_play=True)
         except ValueError as error:
             warnings.warn(f"left out of the studio: {error}", stacklevel=2)
     return models
@@ -74,7 +70,7 @@ def model_cards(
     cards = []
     for name, model in models.items():
         how = architecture(model)
-        numbers = sum(value.numel() for value in weights(model).values()) if how else 0
+        numbers = sum(np.asarray(value).size for value in model.state_dict().values()) if how else 0
         cards.append(dict(name=name, label=name, architecture=how, numbers=numbers))
     return cards
 
@@ -86,7 +82,7 @@ def weights_asset(
     if models is None:
         models = {name: model for name, model in shipped().items() if architecture(model)}
     travel = [model for model in models.values() if architecture(model)]
-    numbers = [value.numpy().ravel() for model in travel for value in weights(model).values()]
+    numbers = [np.ravel(value) for model in travel for value in model.state_dict().values()]
     joined = np.concatenate([np.zeros(0, "f4"), *numbers]).astype("<f2")
     return dict(models=model_cards(models), float16=base64.b64encode(joined.tobytes()).decode())
 
@@ -120,7 +116,7 @@ def _html(beat, model, models, presets):
     if models is None:
         models = {name: each for name, each in shipped().items() if architecture(each)}
     elif not isinstance(models, dict):
-        models = {name: load_pretrained(name) for name in models}
+        models = {name: load_pretrained(name, only_play=True) for name in models}
     if model not in models:
         raise ValueError(
             f"there is no model {model!r} in this studio; there are {', '.join(models)}"

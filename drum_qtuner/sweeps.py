@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from .earnings import greedy_beats, greedy_reward
+from .extras import names_extra
 from .fast_tuning import fast_tune
 from .fit import network_hash
 from .note_cnn import train
@@ -204,16 +205,13 @@ _PATIENCE = {  # how long Ray's parts wait for each other; its own values are to
 }
 
 
+@names_extra
 def _start_ray(workers):
     "Ray, connected to the cluster that RAY_ADDRESS names, or started on this machine."
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError(
-            f"engine 'ray' needs Ray: pip install 'drum_qtuner[sweep]' ({error})"
-        ) from None
+    import ray
+
     if ray.is_initialized():
         return ray
     options: dict = {"log_to_driver": False, "logging_level": "ERROR"}

@@ -15,21 +15,18 @@ from pathlib import Path
 from unittest import mock
 
 from .archive import GROOVE_URL, check_unpacked, data_folder, dataset_files
+from .extras import names_extra
 from .groove import read_info
 from .midi_file import DrumTrack, read_drums
 
 # %% ../nbs/lib/tfds.ipynb #ab5eff13
+@names_extra
 def _import_tfds():
     "TensorFlow Datasets, without most of TensorFlow's messages and without its grip on a GPU."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import tensorflow
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ValueError(
-            "the source 'tfds' needs TensorFlow Datasets: pip install 'drum_qtuner[tfds]'"
-            f" ({error})"
-        ) from None
+    import tensorflow
+    import tensorflow_datasets
+
     tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow_datasets
 

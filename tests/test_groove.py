@@ -883,7 +883,7 @@ def test_all_of_groove_through_tensorflow_datasets(monkeypatch):
 
 def test_without_tensorflow_the_road_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(ValueError, match=r"pip install 'drum_qtuner\[tfds\]'"):
+    with pytest.raises(ValueError, match=r'pip install "drum-qtuner\[tfds\]"'):
         load_clips(f"tfds:{small}")
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 import drum_qtuner
@@ -420,7 +421,7 @@ for name, value, words in [
     ("hidden", 10**6, "do not fit"),
     ("steps", 10**6, "do not fit"),
     ("channels", 10**12, "impossible sizes|do not fit"),
-    ("hidden", 10**30, "impossible sizes"),
+    ("hidden", 10**30, "impossible sizes|do not fit"),
     ("kernel", 33, "impossible sizes"),
     ("steps", 0, "impossible sizes"),
     ("hidden", "many", "impossible sizes"),
@@ -431,14 +432,15 @@ for name, value, words in [
     LIES[json.dumps({"architecture": "NoteCNN", "sizes": {**SIZES, name: value}})] = words
 
 
+@pytest.mark.parametrize("only_play", [False, True])
 @pytest.mark.parametrize("text", LIES, ids=range(len(LIES)))
-def test_a_file_that_lies_is_found_out(text, tmp_path):
+def test_a_file_that_lies_is_found_out(text, only_play, tmp_path):
     from safetensors.torch import save as to_bytes
 
     path = tmp_path / "liar.safetensors"
     path.write_bytes(to_bytes(load_pretrained("note_cnn").state_dict(), {"card": text}))
     with pytest.raises(ValueError, match=LIES[text]) as raised:
-        load(path)
+        load(path, only_play)
     assert str(path) in str(raised.value) and len(str(raised.value)) < 600
 
 
@@ -770,9 +772,29 @@ def test_the_fast_way_to_play_says_the_same():
     grow = model.incremental(3)
     with torch.no_grad():
         for t in range(33):
-            torch.testing.assert_close(
-                grow(seen[:, :t]), model.scores(seen[:, :t]), rtol=0, atol=1e-4
-            )
+            slow = model.scores(seen[:, :t]).numpy()
+            np.testing.assert_allclose(grow(seen[:, :t].numpy()), slow, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["note_cnn", "dqn-0.1"])
+@pytest.mark.parametrize("decode", ["sample", "argmax"])
+def test_a_network_that_only_plays_plays_the_same(name, decode):
+    "Asked in numpy step by step, and in torch about each whole beginning."
+    plain = SimpleNamespace(scores=load_pretrained(name).scores)
+    player = load_pretrained(name, only_play=True)
+    assert not isinstance(player, nn.Module) and player.card == load_pretrained(name).card
+    assert generate(player, 30, decode, seed=2) == generate(plain, 30, decode, seed=2)
+
+
+def test_playing_uses_one_thread():
+    "Sums in another order would give other last digits."
+
+    def scores(prefix):
+        assert {library["num_threads"] for library in threadpool_info()} == {1}
+        return np.zeros((len(prefix), 10))
+
+    with threadpool_limits(2):
+        generate(SimpleNamespace(scores=scores), 1, steps=16)
 
 
 def test_the_shipped_network_is_as_good_as_its_card_says():

@@ -274,7 +274,7 @@ def test_a_cluster_may_need_a_second_start(monkeypatch):
 def test_a_cluster_that_loses_a_worker(tmp_path):
     "The process of one run is killed in the middle; the table equals the serial one."
     ray = pytest.importorskip(
-        "ray", reason="Ray is not installed: pip install 'drum_qtuner[sweep]'"
+        "ray", reason="Ray is not installed: pip install 'drum-qtuner[sweep]'"
     )
     note = tmp_path / "killed"
 

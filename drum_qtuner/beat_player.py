@@ -127,7 +127,6 @@ def opus(
     samples: np.ndarray,  # (n,), at 44,100 Hz
 ) -> bytes:  # an Ogg file
     "Samples at 44,100 Hz as the smallest file that every browser plays."
-
     samples = _at_24_000(samples)
     samples[-480:] *= np.linspace(1, 0, 480)
     with ThreadPoolExecutor(1) as helper:

@@ -236,7 +236,7 @@ def _check(model, n, decode, temperature, steps, bpm, seed):
         raise ValueError(
             f"{model!r:.80} cannot play: it has no `scores`. A model by name: load_pretrained(name)"
         )
-    whole = isinstance(n, Integral) and isinstance(steps, Integral)
+    whole = all(isinstance(x, Integral) and not isinstance(x, bool) for x in (n, steps))
     if not whole or n < 1 or not 0 < steps <= MAX_BARS * STEPS_PER_BAR or steps % STEPS_PER_BAR:
         raise ValueError(
             f"n must be at least 1 and steps 1 to {MAX_BARS} whole bars of {STEPS_PER_BAR}, not"

@@ -74,18 +74,21 @@ class Known:
         return np.random.default_rng(0).permutation(len(self.clips))[:USUAL]
 
     @cached_property
-    def usual(self) -> np.ndarray:
-        "Of some clips the style and the drummer of the nearest clip, text (USUAL, labels)."
-        return self.labels(self.nearest(self.hits[self.some], self.group[self.some])[1])
+    def labels(self) -> np.ndarray:
+        "A number for the style, without that of a groove, and one for the drummer, (clips, 2)."
+        rows = self.clips.info[[*LABELS]].astype(str)
+        rows = rows.assign(style=rows["style"].str.split("/").str[0])
+        return np.column_stack([np.unique(rows[name], return_inverse=True)[1] for name in LABELS])
+
+    @cached_property
+    def usual(self) -> tuple:
+        "`nearest` of some clips."
+        return self.nearest(self.hits[self.some], self.group[self.some])
 
     def nearest(self, hits: np.ndarray, group: np.ndarray | None) -> tuple:
-        "As `nearest_clips`; a clip of the same group does not count."
-        return nearest_clips(hits, self.hits, group, self.group)
-
-    def labels(self, index: np.ndarray) -> np.ndarray:
-        "The style, without the number of a groove, and the drummer of some clips."
-        rows = self.clips.info[[*LABELS]].iloc[index].astype(str)
-        return rows.assign(style=rows["style"].str.split("/").str[0]).to_numpy()
+        "The distances to the nearest clips, and their labels; the same group does not count."
+        far, index = nearest_clips(hits, self.hits, group, self.group)
+        return far, self.labels[index]
 
 # %% ../nbs/lib/figures.ipynb #fdb7391a
 PAIRS = 200  # beats, and clips, whose distances are compared
@@ -130,9 +133,8 @@ class View:
 
     @cached_property
     def nearest(self) -> tuple:
-        "Of each beat the distance to the nearest real clip, and that clip's style and drummer."
-        far, index = self.known.nearest(*self.asked)
-        return far, self.known.labels(index)
+        "Of each beat the distance to the nearest real clip, and that clip's labels."
+        return self.known.usual if self.real else self.known.nearest(*self.asked)
 
     def interval(self, statistic: Callable) -> tuple:
         "Of a comparison with all that is known; real clips: as many performances as are held out."
@@ -205,7 +207,7 @@ def _figures_of_nearest(view, metrics):
 
 def _figures_of_labels(view, metrics):
     "Numbers from whose the nearest real clips are, a style or a drummer."
-    (_, mine), theirs = view.nearest, view.known.usual
+    (_, mine), (_, theirs) = view.nearest, view.known.usual
     return {
         f"{column} {metric.name}": (
             *view.interval(lambda i, f=metric.function, k=k: f(mine[i, k], theirs[:, k])),

@@ -230,7 +230,7 @@ def test_a_network_is_no_reward(note_cnn):
         check_reward(note_cnn)
     with pytest.raises(ValueError, match="a QNetwork has no p"):
         LogProbability(q)
-    with pytest.raises(ValueError, match="a QNetwork has no p"):
+    with pytest.raises(ValueError, match="a QNetwork has been tuned already"):
         tune(q)
     with pytest.raises(ValueError, match="log_zero belongs to the Note-CNN's reward"):
         tune(note_cnn, reward=Backbeat(), log_zero=-18.0)

@@ -6,6 +6,7 @@
 The files are made in tests/hostile.py, which the tests use too, with fewer of them.
 """
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -14,11 +15,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from hostile import FORMATS, campaign  # noqa: E402
 
 if __name__ == "__main__":
-    count, kinds = int(sys.argv[1]), sys.argv[2:] or list(FORMATS)
+    parser = argparse.ArgumentParser(description="Read many damaged files of each format.")
+    parser.add_argument("count", type=int)
+    parser.add_argument("formats", nargs="*", help=" ".join(FORMATS), default=[*FORMATS])
+    asked = parser.parse_args()
+    if unknown := set(asked.formats) - set(FORMATS):
+        parser.error(f"no format {min(unknown)!r}: there are {', '.join(FORMATS)}")
     print("format       tried   read  refused  faults  slowest [s]  most memory [MB]")
-    for kind in kinds:
+    for kind in asked.formats:
         with tempfile.TemporaryDirectory() as folder:
-            found = campaign(kind, count, Path(folder))
+            found = campaign(kind, asked.count, Path(folder))
         numbers = found["tried"], found["read"], found["refused"], len(found["faults"])
         print(f"{kind:11} {numbers[0]:6} {numbers[1]:6} {numbers[2]:8} {numbers[3]:7}", end=" ")
         print(f"{found['seconds']:12.2f} {found['megabytes']:17.0f}")

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import io
 import json
-import resource
 import time
 import warnings
 import zipfile
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from blind import SMALL
 from safetensors import safe_open
 from safetensors.numpy import save as save_arrays
@@ -24,6 +24,8 @@ from drum_qtuner.groove import INFO_COLUMNS
 from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.own_data import bars_of
 from drum_qtuner.store import WEIGHTS, load
+
+resource = pytest.importorskip("resource", reason="memory is limited as POSIX does it")
 
 ODD = [
     None, True, -1, 0, 1, 2**31, 2**70, 1e308, float("nan"), float("inf"), "", "x", "9" * 5000,

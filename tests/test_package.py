@@ -121,7 +121,8 @@ def test_each_extra_brings_what_it_is_named_for(settings):
 def test_every_requirement_has_one_checked_version(settings):
     "constraints.txt pins each direct requirement to a version that the requirement allows."
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    stated = [line.split("#")[0].strip() for line in lines]
+    pins = dict(line.split("==") for line in stated if line)
     wanted = {}
     for extra in [*EXTRAS, *BUNDLES]:
         wanted |= requirements(settings[f"{extra}_requirements"])

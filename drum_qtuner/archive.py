@@ -90,7 +90,7 @@ def _members(archive, path):
     check_unpacked(path, members.values())
     return members
 
-
+# %% ../nbs/lib/archive.ipynb #8e8dfcc5
 def check_unpacked(
     path: Path,  # of a zip
     members: Iterable[zipfile.ZipInfo],  # that shall be unpacked

@@ -155,7 +155,7 @@ def _check_grid(grid):
     if grid not in ("paper", "performance"):
         raise ValueError(f"grid must be 'paper' or 'performance', not {grid!r}")
 
-
+# %% ../nbs/lib/clips.ipynb #e30420ab
 def cut(
     performances: Iterable[Performance],
     grid: str = "paper",  # "paper": as TFDS and the paper; "performance": repairs the first step

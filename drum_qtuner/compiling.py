@@ -55,7 +55,7 @@ def _stamp(function, own):
     others = sorted({cache.stamp for cache in known if isinstance(cache, Cache)})
     return hashlib.sha256(repr([own, others]).encode()).hexdigest()
 
-
+# %% ../nbs/lib/compiling.ipynb #d4eb927a
 class Cache(caching.FunctionCache):
     "Machine code on disk: as numba's own, but no trouble with a file is a reason to stop."
 

@@ -172,7 +172,7 @@ def _check_key(key):
         if not is_right:
             raise ValueError(f"its {part} cannot be those of a test")
 
-
+# %% ../nbs/lib/design.ipynb #357ff914
 def load_key(
     path: str | Path,  # key.json, or NAME.key.json
 ) -> Design:  # the test

@@ -276,7 +276,7 @@ def each_performance(
     if not as_groove:
         _tell_others(others, n, found.table)
 
-
+# %% ../nbs/lib/groove.ipynb #3ccb7f0a
 def read_performances(
     path,  # a folder or a zip in the layout of Groove or E-GMD
     channel: int = 10,  # 1 to 16: where the drums are

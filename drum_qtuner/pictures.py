@@ -83,11 +83,16 @@ def _draw_roll(ax, beat, first, title):
 def _draw_heat(ax, heat, label):
     "Numbers for each step, (steps, rows): 9 rows are the drums, 10 the drums and the rest."
     image = ax.imshow(
-        heat.T, origin="lower", aspect="auto", cmap="cividis", interpolation="nearest"
+        np.asarray(heat, float).T,
+        origin="lower",
+        aspect="auto",
+        cmap="cividis",
+        interpolation="nearest",
     )
     ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
-    rows = heat.shape[1]
-    names = [*(drum.short for drum in KIT), "rest"][:rows] if rows in (9, 10) else []
+    names = list(map(literal, getattr(heat, "columns", [])))  # of a table
+    if not names and heat.shape[1] in (9, 10):
+        names = [*(drum.short for drum in KIT), "rest"][: heat.shape[1]]
     ax.set(xlim=(-0.9, len(heat) - 0.1), xticks=[], yticks=range(len(names)), yticklabels=names)
     ax.tick_params(length=0, labelsize=7)
     ax.spines[:].set_visible(False)
@@ -101,9 +106,9 @@ def _heats(heat, beats):
         raise ValueError(f"heat must be an array of numbers, or one for each beat, not {heat!r}")
     if isinstance(heat, dict):
         heat = heat.values()
-    elif np.ndim(heat[0]) < 2:
+    elif getattr(heat, "ndim", 0) == 2 or np.ndim(heat[0]) < 2:
         heat = [heat]
-    heats = [np.asarray(each, float) for each in heat]
+    heats = [each if hasattr(each, "columns") else np.asarray(each, float) for each in heat]
     wanted, given = [beat.steps for beat in beats], [each.shape for each in heats]
     if [shape[:1] for shape in given] != [(steps,) for steps in wanted]:
         raise ValueError(
@@ -116,7 +121,7 @@ def _heats(heat, beats):
 @names_extra
 def roll(
     beats,  # a `Beat`, or a list or dict of them
-    heat=None,  # (steps, rows) numbers to show below; for several beats a list or dict of these
+    heat=None,  # (steps, rows) numbers or a table, shown below; for several beats a list or dict
     label: str = "p(a|s)",  # what the numbers are
     columns: int = 1,  # beats side by side
 ):  # a matplotlib figure

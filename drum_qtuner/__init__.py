@@ -24,6 +24,7 @@ _names = {
     "decoding": ["generate"],
     "note_cnn": ["NoteCNN", "train"],
     "rewards": ["LogProbability"],
+    "percussion": ["percussion_theory"],
     "dqn_tuning": ["QNetwork", "tune"],
     "fast_tuning": ["fast_tune", "fast_tune_many"],
     "batched_tuning": ["tune_many"],

@@ -53,8 +53,8 @@ class DrumGRU(nn.Module):
     @explained(lambda self, sequence, first_step=0: prefix_mistake(sequence, self.classes))
     def all_scores(self, sequence: torch.Tensor, first_step: int = 0) -> torch.Tensor:
         "long (batch, t) -> float (batch, t + 1 - first_step, classes): after none, one, ... steps"
-        seen = self.dropout(sights(sequence, self.classes, self.steps))
-        memory = self.dropout(self.gru(seen)[0])
+        seen = sights(sequence, self.classes, self.steps)
+        memory = self.dropout(self.gru(self.dropout(seen))[0])
         return self.output(torch.cat([memory, seen], 2)[:, first_step:])
 
     def scores(self, prefix: torch.Tensor) -> torch.Tensor:
@@ -80,7 +80,7 @@ def new_gru(
 def train_gru(
     clips,  # `Clips`, or an array of whole numbers (clips, 32): what to learn from
     valid=None,  # the same: where to find the best point; none: keep the last
-    clips_shown: int = 500_000,  # in all
+    clips_shown: int = 300_000,  # in all
     batch_size: int = 64,  # clips per update
     learning_rate: float = 4e-3,  # of AdamW, at the beginning
     first_step: int = 0,  # steps before this one are not trained

@@ -7,11 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_models import Stop, same, some_clips, stop_at
+from threadpoolctl import threadpool_limits
 
-from drum_qtuner.clip_training import TrainSettings
-from drum_qtuner.fit import CheckpointError
+from drum_qtuner.beat import Beat
+from drum_qtuner.decoding import generate
+from drum_qtuner.fit import CheckpointError, network_hash
 from drum_qtuner.gru import DrumGRU, new_gru, sights, train_gru
-from drum_qtuner.note_cnn import loss, new_note_cnn, train
+from drum_qtuner.note_cnn import TrainSettings, loss, new_note_cnn, train
+from drum_qtuner.playing import PlayingDrumGRU
+from drum_qtuner.preprocessing import load_clips
+from drum_qtuner.store import load, load_pretrained, save
 
 
 def beats(n: int = 3, steps: int = 32, seed: int = 0) -> torch.Tensor:
@@ -182,3 +187,59 @@ def test_the_note_cnn_is_trained_as_ever():
         optimizer.step()
     trained, _ = train(clips, clips_shown=7 * s.updates, batch_size=7)
     assert same(trained, by_hand)
+
+
+def ways_to_begin() -> dict:
+    "Options of `generate`: from nothing, greedily, from a primer, around what is kept; long beats."
+    given = Beat.from_classes([0, 9, 6, 9, 1, 9, 6, 9] * 4)
+    return {
+        "a random step": {},
+        "nothing": dict(primer=[]),
+        "argmax": dict(decode="argmax"),
+        "a primer": dict(primer=[0, 9, 6, 9, 1]),
+        "a bar kept": dict(given=given, keep=16),
+        "some drums kept": dict(given=given, keep=np.eye(32, 9) == 0),
+        "four bars": dict(steps=64, temperature=0.8),
+    }
+
+
+@pytest.mark.parametrize("options", ways_to_begin().values(), ids=ways_to_begin())
+def test_beats_are_the_same_with_and_without_torch(options, tmp_path):
+    "The decoder in numpy, on one thread or two, and torch's own GRU through `scores`."
+    model = load_pretrained("gru")
+    player = load_pretrained("gru", only_play=True)
+    assert isinstance(player, PlayingDrumGRU) and list(player.weights) == list(model.state_dict())
+
+    class Plain(DrumGRU):
+        def incremental(self, n):
+            return None
+
+    plain = Plain(**model.sizes)
+    plain.load_state_dict(model.state_dict())
+    beats = generate(plain.eval(), 20, seed=3, **options)
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            assert generate(model, 20, seed=3, **options) == beats
+            assert generate(player, 20, seed=3, **options) == beats
+
+
+def test_the_shipped_network_is_what_its_card_says():
+    "Nats on the official splits, and the number of clips; better than the Note-CNN on both."
+    model, cnn = load_pretrained("gru"), load_pretrained("note_cnn")
+    card, clips = model.card, load_clips(split="all", verbose=False)
+    assert card["data"]["hash"] == clips.origin.hash and card["settings"]["first_step"] == 0
+    for split, key in (("validation", "valid_loss"), ("test", "test_loss")):
+        classes = clips.split(split).classes
+        with torch.no_grad():
+            whole, late, theirs = loss(model, classes, 0), loss(model, classes), loss(cnn, classes)
+        assert abs(whole.item() - card[key]) < 1e-3
+        assert abs(late.item() - card["from_step_8"][key]) < 1e-3
+        assert late < theirs
+
+
+def test_it_comes_back_from_a_file_as_it_was(tmp_path):
+    path = save(lively(hidden=9), tmp_path / "mine.safetensors", {"name": "mine"})
+    assert network_hash(load(path)) == network_hash(lively(hidden=9))
+    heard = load(path, only_play=True).scores(beats().numpy())
+    with torch.no_grad():
+        assert np.abs(heard - load(path).scores(beats()).numpy()).max() < 1e-4

@@ -40,7 +40,11 @@ class Discriminator(nn.Module):
         super().__init__()
         seen = steps * (REST + 1 + len(LAGS)) + 3 * (REST + 1)
         self.layers = nn.Sequential(
-            nn.Dropout(0.3), nn.Linear(seen, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, 1)
+            nn.Dropout(0.3),
+            nn.Linear(seen, hidden),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, 1),
         )
 
     def forward(self, classes: torch.Tensor) -> torch.Tensor:

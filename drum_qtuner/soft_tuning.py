@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['log_policy', 'Episodes', 'log_variance', 'leave_one_out', 'SoftSettings', 'Tuning', 'soft_tune', 'tune_to_real']
 
-# %% ../nbs/09_soft_tuning.ipynb #61e7c3f1
+# %% ../nbs/09_soft_tuning.ipynb #780ed4f9
 import copy
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from .rewards import Reward, Sum, check_reward, step_rewards
 from .tuning_run import identity
 from .tuning_settings import check_number, check_whole
 
-# %% ../nbs/09_soft_tuning.ipynb #18180448
+# %% ../nbs/09_soft_tuning.ipynb #a9643cef
 def log_policy(
     model,  # with `all_scores`
     classes: torch.Tensor,  # long (beats, steps)
@@ -32,7 +32,7 @@ def log_policy(
     "log p of every action at every step of some beats."
     return model.all_scores(classes[:, :-1]).log_softmax(2)
 
-# %% ../nbs/09_soft_tuning.ipynb #a5eecfd7
+# %% ../nbs/09_soft_tuning.ipynb #0952c1e9
 @dataclass
 class Episodes:
     "Beats that a policy has played, and what that policy and its prior think of them."
@@ -55,7 +55,7 @@ class Episodes:
         "How undecided the policy was, added up over the steps."
         return -(self.policy.exp() * self.policy).sum((1, 2))
 
-# %% ../nbs/09_soft_tuning.ipynb #c3cab152
+# %% ../nbs/09_soft_tuning.ipynb #f7baae15
 def log_variance(
     played: Episodes,
     kl_cost: float,  # what a nat of KL costs: c
@@ -63,7 +63,7 @@ def log_variance(
     "Half the variance of log policy - log prior - reward / c (Richter et al. 2020)."
     return (played.log_ratio() - played.reward / kl_cost).var() / 2
 
-# %% ../nbs/09_soft_tuning.ipynb #ceb13343
+# %% ../nbs/09_soft_tuning.ipynb #7cea646b
 def leave_one_out(
     played: Episodes,
     kl_cost: float,  # what a nat of KL costs: c
@@ -74,7 +74,7 @@ def leave_one_out(
     advantage = (gain - gain.mean()) * n / (n - 1)
     return -(advantage * log_ratio).mean()
 
-# %% ../nbs/09_soft_tuning.ipynb #03a27624
+# %% ../nbs/09_soft_tuning.ipynb #5b4eb2ce
 @dataclass(frozen=True)
 class SoftSettings:
     "What a soft tuning depends on besides its prior and its reward."
@@ -96,7 +96,7 @@ class SoftSettings:
         "The learning rate after so many updates."
         return self.learning_rate * min(1, 2 - 2 * done / self.updates)
 
-# %% ../nbs/09_soft_tuning.ipynb #320bf6a3
+# %% ../nbs/09_soft_tuning.ipynb #56abe4e5
 def _play(policy, settings, update):
     "Beats for one update, drawn from the policy as it is."
     numbers = np.random.default_rng([settings.seed, update])
@@ -114,7 +114,7 @@ def _figures(played, parts):
     mean = dict(reward=played.reward, kl=played.kl(), entropy=played.entropy(), **parts)
     return {name: value.mean().item() for name, value in mean.items()} | dict(spread=spread.item())
 
-# %% ../nbs/09_soft_tuning.ipynb #b2720617
+# %% ../nbs/09_soft_tuning.ipynb #6741ade7
 class Tuning:
     "Plays beats, asks what they are worth, and says how the policy should change."
 
@@ -141,7 +141,7 @@ class Tuning:
         rows, self.rows = self.rows, []
         return pd.DataFrame(rows).mean().to_dict()
 
-# %% ../nbs/09_soft_tuning.ipynb #d19ee3c9
+# %% ../nbs/09_soft_tuning.ipynb #345d4549
 def soft_tune(
     prior,  # a model with `all_scores`: where the policy begins, and what it stays close to
     reward: Reward,  # what its beats are worth
@@ -151,7 +151,8 @@ def soft_tune(
     **settings,  # as for `SoftSettings`
 ) -> tuple:  # the policy; a table: updates, loss, reward, its parts, kl, entropy, spread
     "Maximise reward - kl_cost * KL(policy || prior) over whole beats (Jaques et al. 2017)."
-    s, total = SoftSettings(**settings), Sum(check_reward(reward))
+    s = SoftSettings(**settings)
+    total = Sum(check_reward(reward, prior.classes, s.steps))
     policy = copy.deepcopy(prior)
     for layer in policy.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -172,7 +173,7 @@ def soft_tune(
     )
     return policy, pd.DataFrame(rows).drop(columns="valid_loss")
 
-# %% ../nbs/09_soft_tuning.ipynb #75fb357f
+# %% ../nbs/09_soft_tuning.ipynb #579a155f
 def tune_to_real(
     prior,  # a model with `all_scores`
     clips: Clips,  # real ones, as the beats should be

@@ -21,7 +21,7 @@ from .tuning_settings import check_number, check_whole
 # %% ../nbs/lib/reranking.ipynb #49525049
 def worth(
     reward: Reward,
-    beats: list[Beat],  # of one length
+    beats,  # a list of `Beat` of one length, or `Clips`
 ) -> np.ndarray:  # float64 (beats,)
     "What whole beats earn."
     classes = torch.from_numpy(class_array(beats)).long()

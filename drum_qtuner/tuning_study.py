@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ROUNDS', 'FOLDER', 'STAGES', 'CLASSIFIERS', 'study_networks', 'study_beats', 'beat_figures', 'study_run']
 
-# %% ../nbs/lib/tuning_study.ipynb #ffd06e8d
+# %% ../nbs/lib/tuning_study.ipynb #715537c7
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from .soft_tuning import soft_tune, tune_to_real
 from .store import load, save
 from .two_sample import boosting, convolution, recurrent, two_sample
 
-# %% ../nbs/lib/tuning_study.ipynb #54d2fb93
+# %% ../nbs/lib/tuning_study.ipynb #89e0c000
 ROUNDS = {"cnn": 5, "gru": 3}  # of tuning to sound real
 FOLDER = Path("tuning_study")  # where networks are kept
 
@@ -64,7 +64,7 @@ def study_networks(
 
     return prior, _kept(folder / f"{model}-{seed}-real.safetensors", tuned)
 
-# %% ../nbs/lib/tuning_study.ipynb #7e083972
+# %% ../nbs/lib/tuning_study.ipynb #623dcf1b
 STAGES = ("supervised", "realism", "theory", "supervised theory", "resampled", "best of 8")
 
 
@@ -90,13 +90,14 @@ def study_beats(
         raise ValueError(f"stage is one of {', '.join(STAGES)}, not {stage!r}")
     return generate(policy, n, primer=[], seed=1000 + seed)
 
-# %% ../nbs/lib/tuning_study.ipynb #3a9f84a7
+# %% ../nbs/lib/tuning_study.ipynb #b34883d2
 CLASSIFIERS = {"trees": boosting, "convolution": convolution, "recurrent": recurrent}
 
 
 def _accuracies(beats, real, names, size):
     "The accuracy of each run of each classifier."
-    found, options = {}, dict(size=size, repeats=4, group=groups(beats))
+    found: dict[str, float] = {}
+    options = dict(size=size, repeats=4, group=groups(beats))
     for name in names:
         options["classifier"] = CLASSIFIERS[name]
         runs = two_sample(beats, real.first, real.second, **options)

@@ -1,7 +1,7 @@
 """Make what the package ships: networks, their cards, and the logs of their rewards.
 
     python scripts/make_artefacts.py note_cnn            about a minute
-    python scripts/make_artefacts.py gru                 about four minutes
+    python scripts/make_artefacts.py gru                 about two minutes
     python scripts/make_artefacts.py dqn                 five networks, about an hour
     python scripts/make_artefacts.py dqn --fast          the same but for rounding, two minutes
     python scripts/make_artefacts.py judge               about five minutes

@@ -203,7 +203,7 @@ how_to_compare = combined(
         help="Look at all drums of a step. Without it only at the loudest, in real clips too.",
     ),
     click.option(
-        "--fast", is_flag=True, help="Leave out the two-sample test, which takes most of the time."
+        "--fast", is_flag=True, help="Leave out the two-sample test."
     ),
     click.option(
         "--out",

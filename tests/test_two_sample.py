@@ -11,15 +11,9 @@ from beats import ROCK, SILENCE, few_clips, random_beats, some
 from drum_qtuner.beat import Beat
 from drum_qtuner.intervals import groups, real_clips
 from drum_qtuner.metrics import describe_beats, strokes
+from drum_qtuner.opinions import convolution, recurrent
 from drum_qtuner.preprocessing import Clips, load_clips
-from drum_qtuner.two_sample import (
-    boosting,
-    convolution,
-    features,
-    recurrent,
-    told_apart,
-    two_sample,
-)
+from drum_qtuner.two_sample import boosting, features, told_apart, two_sample
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@
 __all__ = ['ROUNDS', 'FOLDER', 'WEIGHT', 'STAGES', 'CLASSIFIERS', 'TREES', 'SPACE', 'ONCE', 'FIGURES', 'study_networks',
            'study_beats', 'beat_figures', 'study_run', 'study_interval', 'study_systems', 'study_table', 'frontier']
 
-# %% ../nbs/lib/tuning_study.ipynb #e3738787
+# %% ../nbs/lib/tuning_study.ipynb #6f771e55
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +27,15 @@ from drum_qtuner.neighbours import (
     step_distances,
 )
 from .note_cnn import train
-from .opinions import convolution, recurrent
 from .percussion import percussion_theory
 from .preprocessing import Clips, load_clips
 from .reranking import best_of, resample, worth
 from .soft_tuning import soft_tune, tune_to_real
 from .store import load, load_pretrained, save
+from .opinions import convolution, recurrent
 from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/tuning_study.ipynb #6308ef02
+# %% ../nbs/lib/tuning_study.ipynb #63b5e63f
 ROUNDS = {"cnn": 5, "gru": 3}  # of tuning to sound real
 FOLDER = Path("tuning_study")  # where networks are kept
 
@@ -68,7 +68,7 @@ def study_networks(
 
     return prior, _kept(folder / f"{model}-{seed}-real.safetensors", tuned)
 
-# %% ../nbs/lib/tuning_study.ipynb #7993ff06
+# %% ../nbs/lib/tuning_study.ipynb #076aa9d2
 WEIGHT = 2.75  # of theory, chosen on validation clips: as much as leaves the realism of before
 STAGES = (
     "supervised",
@@ -115,7 +115,7 @@ def study_beats(
         policy = soft_tune(policy, weight * percussion_theory, updates=300, seed=seed)[0]
     return generate(policy, n, primer=[], seed=1000 + seed)
 
-# %% ../nbs/lib/tuning_study.ipynb #bcf466cf
+# %% ../nbs/lib/tuning_study.ipynb #32b4c3fa
 CLASSIFIERS = {"trees": boosting, "convolution": convolution, "recurrent": recurrent}
 
 
@@ -165,19 +165,19 @@ def study_run(
     classifiers = tuple(CLASSIFIERS) if judges == "all" else ("trees",)
     return beat_figures(study_beats(model, seed, stage, weight, n), real, classifiers, n // 2)
 
-# %% ../nbs/lib/tuning_study.ipynb #952099c9
+# %% ../nbs/lib/tuning_study.ipynb #04fdb141
 TREES = {"judges": ["trees"]}
 SPACE = [
     {"model": ["cnn", "gru"], "stage": ["supervised", "realism"]},
     {"model": ["cnn", "gru"], "stage": ["theory"], "weight": [WEIGHT]},
     {"model": ["cnn", "gru"], "stage": ["resampled"], "weight": [1.0]},
     {"model": ["cnn", "gru"], "stage": ["best of 8"], **TREES},
-    {"model": ["cnn"], "stage": ["theory"], "weight": [1.0, 2.0, 4.0, 8.0], **TREES},
-    {"model": ["cnn"], "stage": ["supervised theory"], "weight": [2.0, 4.0, 8.0], **TREES},
+    {"model": ["cnn"], "stage": ["theory"], "weight": [1.0, 4.0, 8.0], **TREES},
+    {"model": ["cnn"], "stage": ["supervised theory"], "weight": [WEIGHT, 8.0], **TREES},
 ]
 ONCE = [{"model": ["real", "note_cnn", "dqn-0.1", "dqn-0.5"], "stage": ["as it is"]}]
 
-# %% ../nbs/lib/tuning_study.ipynb #97d631d2
+# %% ../nbs/lib/tuning_study.ipynb #c4ce4f88
 def _interval(figures):
     "Mean of (seeds, runs), and half the width of its 95% interval."
     seeds, runs = figures.shape
@@ -201,7 +201,7 @@ def study_interval(
     own = _runs_of(rows, name)
     return _interval(own if beside is None else own - _runs_of(beside, name))
 
-# %% ../nbs/lib/tuning_study.ipynb #6ce54fbe
+# %% ../nbs/lib/tuning_study.ipynb #2a4f47ce
 FIGURES = ("trees", "convolution", "recurrent", "theory", "distinct", "near copies", "coverage")
 
 
@@ -234,12 +234,10 @@ def study_table(
     text = {}
     for name, own in study_systems(rows).items():
         each = {figure: study_interval(own, figure) for figure in FIGURES}
-        text[name] = {
-            k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()
-        }
+        text[name] = {k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()}
     return pd.DataFrame(text).T
 
-# %% ../nbs/lib/tuning_study.ipynb #03e36e95
+# %% ../nbs/lib/tuning_study.ipynb #c20b1a0e
 def _point(ax, own, label, **style):
     "A system as a point with both of its intervals."
     (x, dx), (y, dy) = (study_interval(own, name) for name in ("theory", "trees"))
@@ -254,8 +252,7 @@ def frontier(
 
     figure, ax = plt.subplots(figsize=(7.4, 3.6), layout="constrained")
     for stage, before, color in (
-        ("theory", "realism", "#D55E00"),
-        ("supervised theory", "supervised", "#0072B2"),
+        ("theory", "realism", "#D55E00"), ("supervised theory", "supervised", "#0072B2")
     ):
         line = [_system(rows, "cnn", before)]
         tuned = _system(rows, "cnn", stage)
@@ -266,27 +263,13 @@ def frontier(
             label = f"Note-CNN, {before}, then theory" if weight == 0 else None
             _point(ax, own, label, color=color, marker="o")
     for model, stage, marker in (
-        ("gru", "supervised", "s"),
-        ("gru", "realism", "D"),
-        ("gru", "theory", "^"),
-        ("cnn", "best of 8", "x"),
-        ("gru", "best of 8", "+"),
-        ("real", "as it is", "*"),
-        ("note_cnn", "as it is", "v"),
-        ("dqn-0.1", "as it is", "<"),
-        ("dqn-0.5", "as it is", ">"),
+        ("gru", "supervised", "s"), ("gru", "realism", "D"), ("gru", "theory", "^"),
+        ("cnn", "best of 8", "x"), ("gru", "best of 8", "+"), ("real", "as it is", "*"),
+        ("note_cnn", "as it is", "v"), ("dqn-0.1", "as it is", "<"), ("dqn-0.5", "as it is", ">"),
     ):
         own = _system(rows, model, stage)
         name = "real clips" if model == "real" else f"{model}, {stage}"
-        _point(
-            ax,
-            own,
-            name.replace(", as it is", ""),
-            color="black",
-            marker=marker,
-            ls="",
-            mfc="white",
-        )
+        _point(ax, own, name.replace(", as it is", ""), color="black", marker=marker, ls="", mfc="white")
     ax.set(xlabel="theory", ylabel="accuracy of trees (lower: harder to tell)")
     ax.legend(fontsize=6, ncols=2)
     plt.close(figure)

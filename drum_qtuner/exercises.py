@@ -6,7 +6,8 @@
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
            'softmax', 'discounted_return', 'bellman_target', 'expected_points', 'bellman_by_hand',
            'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means', 'expected_reward', 'chi_square',
-           'said_twice', 'two_shares', 'backbeat_of', 'repetition_earns', 'preferred', 'check']
+           'said_twice', 'two_shares', 'backbeat_of', 'repetition_earns', 'gain_of_policy', 'leave_one_out_advantages',
+           'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 import math
@@ -352,6 +353,34 @@ def repetition_earns(alike):
     counts = [sum(alike[:steps]) for steps in range(len(alike) + 1)]
     worth = [min(n / 12, (14 - n) / 2) for n in counts]
     return [after - before for before, after in zip(worth, worth[1:])]
+
+# %% ../nbs/lib/exercises.ipynb #6669ea58
+@exercise(
+    "09.1",
+    [
+        ([1.0], [1.0], [2.0], 1.0),
+        ([1.0, 0.0], [0.5, 0.5], [1.0, 0.0], 1.0),
+        ([0.5, 0.5], [0.5, 0.5], [1.0, 0.0], 3.0),
+        ([0.9, 0.1], [0.5, 0.5], [1.0, 0.0], 0.5),
+    ],
+    say=lambda policy, prior, reward, c: (
+        f"the policy {policy}, the prior {prior}, rewards {reward} and c = {c:g}"
+    ),
+)
+def gain_of_policy(policy, prior, reward, c):
+    "Mean reward minus c times KL(policy, prior) in nats."
+    played = [(p, q, r) for p, q, r in zip(policy, prior, reward) if p > 0]
+    return sum(p * (r - c * math.log(p / q)) for p, q, r in played)
+
+# %% ../nbs/lib/exercises.ipynb #ce59e7d1
+@exercise(
+    "09.2",
+    [([1.0, 3.0],), ([2.0, 2.0, 2.0],), ([1.0, 2.0, 6.0],), ([0.0, -1.0, 4.0, 5.0],)],
+    say=lambda gains: f"beats that gained {gains}",
+)
+def leave_one_out_advantages(gains):
+    "Each gain minus the mean of the others."
+    return [gain - (sum(gains) - gain) / (len(gains) - 1) for gain in gains]
 
 # %% ../nbs/lib/exercises.ipynb #386176ee
 @exercise(

@@ -42,12 +42,12 @@ class Episodes:
     classes: torch.Tensor  # long (beats, steps)
     policy: torch.Tensor  # float (beats, steps, classes): log p of every action
     prior: torch.Tensor  # the same of the prior
-    reward: torch.Tensor  # float (beats,): what each beat has earned
+    reward: torch.Tensor  # float (beats, steps): what each step has earned
 
-    def log_ratio(self) -> torch.Tensor:  # float (beats,)
-        "log policy(beat) - log prior(beat)."
+    def log_ratio(self) -> torch.Tensor:  # float (beats, steps)
+        "log policy - log prior of what was played at each step."
         apart = self.policy - self.prior
-        return apart.gather(2, self.classes[..., None]).sum((1, 2))
+        return apart.gather(2, self.classes[..., None])[..., 0]
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0026
 def log_variance(
@@ -55,7 +55,7 @@ def log_variance(
     kl_cost: float,  # what a nat of KL costs: c
 ) -> torch.Tensor:
     "Half the variance of log policy - log prior - reward / c (Richter et al. 2020)."
-    return (played.log_ratio() - played.reward / kl_cost).var() / 2
+    return (played.log_ratio() - played.reward / kl_cost).sum(1).var() / 2
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0028
 def leave_one_out(
@@ -63,8 +63,8 @@ def leave_one_out(
     kl_cost: float,  # what a nat of KL costs: c
 ) -> torch.Tensor:
     "REINFORCE; what a beat got is compared with the mean of all others (Kool et al. 2019)."
-    log_ratio, n = played.log_ratio(), len(played.classes)
-    gain = played.reward / kl_cost - log_ratio.detach()
+    log_ratio, n = played.log_ratio().sum(1), len(played.classes)
+    gain = played.reward.sum(1) / kl_cost - log_ratio.detach()
     advantage = (gain - gain.mean()) * n / (n - 1)
     return -(advantage * log_ratio).mean()
 
@@ -122,7 +122,7 @@ class SoftTuning:
         "The loss of one update."
         classes, parts = play(policy, self.s, update), {}
         for name, (weight, part) in self.reward.terms().items():
-            parts[name] = weight * step_rewards(part, classes).sum(1)
+            parts[name] = weight * step_rewards(part, classes)
         with torch.no_grad():
             prior = log_policy(self.prior, classes)
         reward = torch.stack(list(parts.values())).sum(0)
@@ -135,9 +135,10 @@ class SoftTuning:
 @torch.no_grad()
 def log(self: SoftTuning, played: Episodes, parts: dict):
     "Remember what is worth knowing of the beats of an update."
-    row = dict(reward=played.reward, kl=kl(played), entropy=entropy(played), **parts)
+    earned = {name: part.sum(1) for name, part in {"reward": played.reward, **parts}.items()}
+    row = dict(earned, kl=kl(played), entropy=entropy(played))
     self.rows.append({name: value.mean().item() for name, value in row.items()})
-    self.rows[-1]["spread"] = played.reward.std().item()
+    self.rows[-1]["spread"] = earned["reward"].std().item()
 
 
 @patch

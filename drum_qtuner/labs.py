@@ -162,14 +162,8 @@ class SoftlyTuned:
         n: int = 200,  # beats that are played before and after
     ):
         note_cnn = load_pretrained("note_cnn")
-        self.policy, self.log = soft_tune(
-            note_cnn,
-            reward,
-            kl_cost=1 / weight,
-            updates=updates,
-            batch_size=128,
-            learning_rate=2e-3,
-        )
+        settings: dict = dict(updates=updates, batch_size=128, learning_rate=2e-3)
+        self.policy, self.log = soft_tune(note_cnn, reward, kl_cost=1 / weight, **settings)
         both = {"before": note_cnn, "after": self.policy}
         self.beats = {name: generate(one, n, primer=[], bpm=105) for name, one in both.items()}
         rows = {name: self.figures(reward, beats) for name, beats in self.beats.items()}

@@ -6,7 +6,7 @@
 __all__ = ['ROUNDS', 'FOLDER', 'WEIGHT', 'STAGES', 'CLASSIFIERS', 'TREES', 'SPACE', 'ONCE', 'FIGURES', 'study_networks',
            'study_beats', 'beat_figures', 'study_run', 'study_interval', 'study_systems', 'study_table', 'frontier']
 
-# %% ../nbs/lib/tuning_study.ipynb #028cf98c
+# %% ../nbs/lib/tuning_study.ipynb #e3738787
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +27,15 @@ from drum_qtuner.neighbours import (
     step_distances,
 )
 from .note_cnn import train
+from .opinions import convolution, recurrent
 from .percussion import percussion_theory
 from .preprocessing import Clips, load_clips
 from .reranking import best_of, resample, worth
 from .soft_tuning import soft_tune, tune_to_real
 from .store import load, load_pretrained, save
-from .two_sample import boosting, convolution, recurrent, two_sample
+from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/tuning_study.ipynb #ce175b48
+# %% ../nbs/lib/tuning_study.ipynb #6308ef02
 ROUNDS = {"cnn": 5, "gru": 3}  # of tuning to sound real
 FOLDER = Path("tuning_study")  # where networks are kept
 
@@ -67,7 +68,7 @@ def study_networks(
 
     return prior, _kept(folder / f"{model}-{seed}-real.safetensors", tuned)
 
-# %% ../nbs/lib/tuning_study.ipynb #abf499f6
+# %% ../nbs/lib/tuning_study.ipynb #7993ff06
 WEIGHT = 2.75  # of theory, chosen on validation clips: as much as leaves the realism of before
 STAGES = (
     "supervised",
@@ -114,7 +115,7 @@ def study_beats(
         policy = soft_tune(policy, weight * percussion_theory, updates=300, seed=seed)[0]
     return generate(policy, n, primer=[], seed=1000 + seed)
 
-# %% ../nbs/lib/tuning_study.ipynb #2bed8e72
+# %% ../nbs/lib/tuning_study.ipynb #bcf466cf
 CLASSIFIERS = {"trees": boosting, "convolution": convolution, "recurrent": recurrent}
 
 
@@ -164,7 +165,7 @@ def study_run(
     classifiers = tuple(CLASSIFIERS) if judges == "all" else ("trees",)
     return beat_figures(study_beats(model, seed, stage, weight, n), real, classifiers, n // 2)
 
-# %% ../nbs/lib/tuning_study.ipynb #cc79b25a
+# %% ../nbs/lib/tuning_study.ipynb #952099c9
 TREES = {"judges": ["trees"]}
 SPACE = [
     {"model": ["cnn", "gru"], "stage": ["supervised", "realism"]},
@@ -176,7 +177,7 @@ SPACE = [
 ]
 ONCE = [{"model": ["real", "note_cnn", "dqn-0.1", "dqn-0.5"], "stage": ["as it is"]}]
 
-# %% ../nbs/lib/tuning_study.ipynb #905471cf
+# %% ../nbs/lib/tuning_study.ipynb #97d631d2
 def _interval(figures):
     "Mean of (seeds, runs), and half the width of its 95% interval."
     seeds, runs = figures.shape
@@ -200,7 +201,7 @@ def study_interval(
     own = _runs_of(rows, name)
     return _interval(own if beside is None else own - _runs_of(beside, name))
 
-# %% ../nbs/lib/tuning_study.ipynb #dd21565a
+# %% ../nbs/lib/tuning_study.ipynb #6ce54fbe
 FIGURES = ("trees", "convolution", "recurrent", "theory", "distinct", "near copies", "coverage")
 
 
@@ -238,7 +239,7 @@ def study_table(
         }
     return pd.DataFrame(text).T
 
-# %% ../nbs/lib/tuning_study.ipynb #e8db86f7
+# %% ../nbs/lib/tuning_study.ipynb #03e36e95
 def _point(ax, own, label, **style):
     "A system as a point with both of its intervals."
     (x, dx), (y, dy) = (study_interval(own, name) for name in ("theory", "trees"))

@@ -35,7 +35,8 @@ from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.files import read_tensors, write_file
 from drum_qtuner.fit import network_hash, weights
 from drum_qtuner.gru import train_gru
-from drum_qtuner.judge import load_judge, log_likelihoods, train_judge
+from drum_qtuner.hearing import log_likelihoods
+from drum_qtuner.judge import load_judge, train_judge
 from drum_qtuner.note_cnn import loss, train
 from drum_qtuner.preprocessing import load_clips
 from drum_qtuner.soft_tuning import SoftSettings

@@ -21,7 +21,7 @@ from drum_qtuner.rewards import LogProbability
 from drum_qtuner.soft_tuning import soft_tune
 from drum_qtuner.store import load, load_pretrained
 from drum_qtuner.sweeps import sweep
-from drum_qtuner.tuning_job import figures, read_rewards, reward_of, soft_tuning_run, tune_by_name
+from drum_qtuner.tuning_job import figures, read_rewards, reward_of, soft_tuning_run
 
 pytestmark = pytest.mark.xdist_group("cli_tune")
 

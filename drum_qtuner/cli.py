@@ -203,9 +203,7 @@ how_to_compare = combined(
         is_flag=True,
         help="Look at all drums of a step. Without it only at the loudest, in real clips too.",
     ),
-    click.option(
-        "--fast", is_flag=True, help="Leave out the two-sample test, which takes most of the time."
-    ),
+    click.option("--fast", is_flag=True, help="Leave out the two-sample test."),
     click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),

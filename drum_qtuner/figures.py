@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from .distances import COMPARISONS, compare
+from .hearing import log_likelihoods
 from .intervals import groups, interval, over_samples
-from .judge import log_likelihoods
 from .metrics import metrics_of, strokes
 from .neighbours import nearest_clips, neighbourhoods, step_distances
 from .preprocessing import Clips

@@ -285,11 +285,11 @@ def hamming_within(beats) -> float:  # 0..1
 
     nan for a single beat. The distance of Hamming (1950).
     """
-    steps = patterns(strokes_of_set(beats)).T
-    n = steps.shape[1]
-    counted = (np.unique(step, return_counts=True)[1] for step in steps)
-    same = [(counts * (counts - 1)).sum() for counts in counted]
-    return 1 - np.mean(same) / (n * (n - 1)) if n > 1 else np.nan
+    steps = patterns(strokes_of_set(beats))
+    n, length = steps.shape
+    counts = np.bincount((steps + 2 ** len(KIT) * np.arange(length)).ravel())  # for each step
+    same = (counts * (counts - 1)).sum() / length  # pairs that agree in a step, on average
+    return 1 - same / (n * (n - 1)) if n > 1 else np.nan
 
 
 @metric("diversity", name="distinct 4-grams")

@@ -11,8 +11,8 @@ import pandas as pd
 
 from .beat import REST, Beat
 from .figures import Known, Played, View, figures
+from .hearing import hearing_judge, log_likelihoods
 from .intervals import data_label, real_clips
-from .judge import load_judge, log_likelihoods
 from .metrics import class_array
 from .pictures import literal
 from .preprocessing import Clips, load_clips
@@ -81,13 +81,19 @@ def _look(sets, real, n, seed, sizes, **options):
     "Of each set the runs of the two-sample test, if it has sizes, and all other figures."
     from joblib import Parallel, delayed
 
-    def look(name, played):
-        view = View.of(played, real, n, seed, **options)
-        runs = sizes and _runs(name, played, real, seed=seed, **sizes)
-        return runs, {part: figures(view, part) for part in PARTS[1:]}
+    def test(name):
+        return sizes and _runs(name, sets[name], real, seed=seed, **sizes)
 
-    found = Parallel(n_jobs=2, prefer="threads")(delayed(look)(*each) for each in sets.items())
-    return dict(zip(sets, found))
+    def look(name):
+        view = View.of(sets[name], real, n, seed, **options)
+        return {part: figures(view, part) for part in PARTS[1:]}
+
+    first, *others = sets
+    # the first test imports what all of them need; meanwhile somebody else may look
+    jobs = [(test, first), *((look, name) for name in sets), *((test, name) for name in others)]
+    done = Parallel(n_jobs=2, prefer="threads")(delayed(job)(name) for job, name in jobs)
+    found = dict(zip(jobs, done))
+    return {name: (found[test, name], found[look, name]) for name in sets}
 
 
 def _in_order(rows):
@@ -104,7 +110,7 @@ def evaluate(
     final: bool = False,  # compare with test clips; False, while you still choose: validation
     mono: bool = True,  # see only the loudest drum of each step, in real clips too
     judge=None,  # none: the one that comes with the package
-    fast: bool = False,  # True: without the two-sample test, which takes most of the time
+    fast: bool = False,  # True: without the two-sample test
     repeats: int = 8,  # of the two-sample test
     draws: int = 100,  # of the bootstrap
     seed: int = 0,  # same seed, same panel
@@ -124,7 +130,7 @@ def evaluate(
         **{name: Played.of(played, group[name], n, seed) for name, played in sets.items()},
         "random": Played.of([Beat.from_classes(row) for row in chance]),
     }
-    judge, known = judge or load_judge(), Known(real.known, mono)
+    judge, known = judge or hearing_judge(), Known(real.known, mono)
     options = dict(judge=judge, known=known, draws=draws)
     options["heard"] = log_likelihoods(judge, real.second)  # once for all sets
     sizes = None if fast or n < 40 else dict(size=n // 2, repeats=repeats, mono=mono)

@@ -6,15 +6,8 @@ import torch
 from beats import ROCK, SILENCE, few_clips, random_beats, repeat
 from torch.nn.functional import cross_entropy
 
-from drum_qtuner.judge import (
-    JUDGE,
-    Judge,
-    improbable_share,
-    load_judge,
-    log_likelihoods,
-    score_distance,
-    train_judge,
-)
+from drum_qtuner.hearing import JUDGE, improbable_share, log_likelihoods, score_distance
+from drum_qtuner.judge import Judge, load_judge, train_judge
 from drum_qtuner.note_cnn import all_logits
 from drum_qtuner.preprocessing import Clips, load_clips
 from drum_qtuner.store import load, load_pretrained, save

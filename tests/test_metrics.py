@@ -14,8 +14,9 @@ from hypothesis.extra.numpy import arrays
 
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.evaluation import longest_run
+from drum_qtuner.hearing import log_likelihoods
 from drum_qtuner.intervals import groups
-from drum_qtuner.judge import load_judge, log_likelihoods
+from drum_qtuner.judge import load_judge
 from drum_qtuner.metrics import (
     METRICAL_WEIGHT,
     METRICS,

@@ -12,8 +12,9 @@ from beats import ROCK, SILENCE, few_clips, random_beats, repeat, some
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.distances import densities, overlap
 from drum_qtuner.figures import Played
+from drum_qtuner.hearing import log_likelihoods
 from drum_qtuner.intervals import data_label, deal, groups, real_clips
-from drum_qtuner.judge import load_judge, log_likelihoods
+from drum_qtuner.judge import load_judge
 from drum_qtuner.metrics import METRICS, metric, metrics_of, strokes
 from drum_qtuner.panel import differs, evaluate, panel_table, plot_panel, shortfall
 from drum_qtuner.preprocessing import Clips

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from beats import few_clips, random_beats, some
+from beats import ROCK, SILENCE, few_clips, random_beats, some
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.intervals import groups, real_clips
-from drum_qtuner.metrics import strokes
+from drum_qtuner.metrics import describe_beats, strokes
+from drum_qtuner.opinions import convolution, recurrent
 from drum_qtuner.preprocessing import Clips, load_clips
-from drum_qtuner.two_sample import boosting, convolution, recurrent, told_apart, two_sample
+from drum_qtuner.two_sample import boosting, features, told_apart, two_sample
 
 torch.set_num_threads(1)
 
@@ -66,6 +67,17 @@ def test_each_classifier_tells_random_from_real_and_nothing_from_itself(clips, c
         ),
     }
     assert told["random"]["accuracy"].mean() > 0.85 and told["same"]["accuracy"].mean() < 0.65
+
+
+def test_the_trees_see_descriptors_and_one_number_a_step():
+    "By hand: rock on eighths is bass drum, hi-hat, snare, hi-hat, with rests between."
+    beats = strokes([ROCK, SILENCE])
+    seen, named = features(beats), describe_beats(beats)
+    np.testing.assert_array_equal(seen[:, 32:], [[1, 0, 64, 0, 2, 0, 64, 0] * 4, [0] * 32])
+    np.testing.assert_array_equal(seen[:, :32], named.astype(np.float32))
+    together = beats[:1].copy()
+    together[0, 0, 6] = together[0, 1, 8] = True  # a hi-hat with the bass drum; a ride alone
+    assert features(together)[0, 32:34].tolist() == [1 + 64, 256]
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)

@@ -363,7 +363,7 @@ def test_programmers_mistakes_are_not_hidden(monkeypatch):
     assert isinstance(drum_qtuner("data --debug").exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("command", "run generate continue vary convert data evaluate".split())
+@pytest.mark.parametrize("command", "run generate continue vary convert tune data evaluate".split())
 def test_help_has_an_example(command):
     result = drum_qtuner(f"{command} --help")
     assert result.exit_code == 0 and f"Example:  drum_qtuner {command} " in result.stdout

@@ -24,6 +24,7 @@ _names = {
     "decoding": ["generate"],
     "note_cnn": ["NoteCNN", "train"],
     "rewards": ["LogProbability"],
+    "percussion": ["percussion_theory"],
     "dqn_tuning": ["QNetwork", "tune"],
     "fast_tuning": ["fast_tune", "fast_tune_many"],
     "batched_tuning": ["tune_many"],
@@ -38,7 +39,7 @@ __all__ = list(_module_of)
 
 # The models that `load` knows: the classes that are registered, and the modules that do it.
 # A new family of models is one notebook and one line here.
-MODELS = {"NoteCNN": "note_cnn", "QNetwork": "dqn_tuning", "Judge": "judge"}
+MODELS = {"NoteCNN": "note_cnn", "DrumGRU": "gru", "QNetwork": "dqn_tuning", "Judge": "judge"}
 
 
 def import_model(name):

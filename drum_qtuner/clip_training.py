@@ -7,6 +7,7 @@ __all__ = ['TrainSettings', 'class_tensor', 'train_on_clips']
 
 # %% ../nbs/lib/clip_training.ipynb #eb1549d2
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +26,11 @@ def _whole(value, smallest: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= smallest
 
 
+def _number(value) -> bool:
+    "Is this a finite number, 0 or more?"
+    return isinstance(value, Real) and 0 <= float(value) < float("inf")
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     "What a training depends on besides the clips and the sizes of the network (section 4.2)."
@@ -33,7 +39,10 @@ class TrainSettings:
     batch_size: int = 32  # clips per update; the paper has 1
     learning_rate: float = 1e-3  # of Adam
     first_step: int = 8  # steps before this one are not trained; 0 trains all
-    seed: int = 0  # of the initial weights and of the sampling
+    seed: int = 0  # of the initial weights, of the sampling and of dropout
+    dropout: float = 0.0  # share of a network's numbers that are silent in an update
+    weight_decay: float = 0.0  # what AdamW takes off the weights; 0: plain Adam
+    cooling: bool = False  # does the learning rate fall to 0 in the end, along half a cosine?
 
     def __post_init__(self):
         if not (_whole(self.clips_shown, 1) and _whole(self.batch_size, 1)):
@@ -51,6 +60,17 @@ class TrainSettings:
             )
         if not _whole(self.seed, 0):
             raise ValueError(f"seed must be a whole number, 0 or more, not {self.seed!r}")
+        if not (_number(self.dropout) and self.dropout < 1 and _number(self.weight_decay)):
+            raise ValueError(
+                "dropout must be from 0 to below 1, and weight_decay 0 or more, not"
+                f" {self.dropout!r} and {self.weight_decay!r}"
+            )
+
+    def rate(self, done: int) -> float:
+        "The learning rate after so many updates."
+        if not self.cooling:
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * done / self.updates)) / 2
 
     @property
     def updates(self) -> int:
@@ -101,19 +121,22 @@ def train_on_clips(
     marks = dict(
         network=type(model).__name__, data=_fingerprint(classes), valid=_fingerprint(valid)
     )
-    rows = fit(
-        model,
-        np.random.default_rng(s.seed).integers(len(classes), size=(s.updates, s.batch_size)),
-        lambda model, batch: loss(model, classes[batch], s.first_step),
-        torch.optim.Adam(model.parameters(), s.learning_rate),
-        validate=None if valid is None else lambda model: loss(model, valid, s.first_step).item(),
-        points=set(np.linspace(0, s.updates, 21).round().astype(int)) - {0},
-        checkpoint=checkpoint,
-        settings={**asdict(s), **sizes, **marks},
-        callback=callback,
-        desc="Note-CNN",
-        halves=s.batch_size % 2 == 0,
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(s.seed)  # dropout draws from it
+        rows = fit(
+            model,
+            np.random.default_rng(s.seed).integers(len(classes), size=(s.updates, s.batch_size)),
+            lambda model, batch: loss(model, classes[batch], s.first_step),
+            torch.optim.AdamW(model.parameters(), s.learning_rate, weight_decay=s.weight_decay),
+            validate=None if valid is None else lambda m: loss(m, valid, s.first_step).item(),
+            points=set(np.linspace(0, s.updates, 21).round().astype(int)) - {0},
+            checkpoint=checkpoint,
+            settings={**asdict(s), **sizes, **marks},
+            callback=callback,
+            desc=marks["network"],
+            halves=s.batch_size % 2 == 0 and not s.dropout,  # two threads would share its draws
+            rate=s.rate,
+        )
     table = pd.DataFrame(rows)
     table.insert(0, "clips_shown", table.pop("updates") * s.batch_size)
     return model, table

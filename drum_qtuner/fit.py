@@ -183,6 +183,12 @@ def _shared_update(helper, model, batch, loss, optimizer):
     return (first + second) / 2
 
 
+def _set_rate(optimizer, rate, done):
+    "Give an optimizer the learning rate for the next update, if there is a rule for it."
+    for group in optimizer.param_groups if rate else ():
+        group["lr"] = rate(done)
+
+
 @torch.no_grad()
 def _validated(model, validate):
     "How good the model is, nan where nobody says."
@@ -244,6 +250,7 @@ def fit(
     callback: Callable | None = None,  # called as callback(updates done, model)
     desc: str = "training",  # what the progress bar says
     halves: bool = False,  # two threads, half an array each: for a `loss` that is a mean over it
+    rate: Callable | None = None,  # rate(updates done): the learning rate; none: the optimizer's
 ) -> list[dict]:  # a row a point: updates, train_loss (mean since the last), valid_loss
     "Train any network; at the end it has the weights of the best point."
     from tqdm import tqdm
@@ -263,6 +270,7 @@ def fit(
         begin = rows[-1]["updates"] if rows else 0
         bar = tqdm(range(begin, updates), desc, total=updates, initial=begin, leave=False)
         for done in (i + 1 for i in bar):
+            _set_rate(optimizer, rate, done - 1)
             losses.append(update(model, batches[done - 1], loss, optimizer))
             if done in points:
                 row = dict(updates=done, train_loss=float(np.mean(losses)))

@@ -87,15 +87,14 @@ def state_mistake(
 
 # %% ../nbs/lib/mistakes.ipynb #cac1e2b5
 def checked_sizes(
-    **sizes: int,  # of a network, by name; `steps` and `kernel` among them
+    **sizes: int,  # of a network, by name; a `kernel` must fit into `steps`
 ) -> dict[str, int]:  # the same
     "The sizes, or a `ValueError`."
     if (
         not all(isinstance(size, Integral) and size >= 1 for size in sizes.values())
         or any(isinstance(size, bool) for size in sizes.values())
-        or sizes["kernel"] > sizes["steps"]
+        or sizes.get("kernel", 1) > sizes.get("steps", 1)
     ):
-        raise ValueError(
-            f"sizes are 1 or more, whole numbers, and kernel at most steps, not {sizes}"
-        )
+        room = ", and kernel at most steps" if "kernel" in sizes else ""
+        raise ValueError(f"sizes are 1 or more, whole numbers{room}, not {sizes}")
     return sizes

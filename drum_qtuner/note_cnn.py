@@ -61,6 +61,9 @@ class NoteCNN(nn.Module):
     def scores(self, prefix):  # long (batch, t) -> float (batch, classes): logits of the next step
         return self(states(prefix, self.classes, self.steps))
 
+    def all_scores(self, sequence, first_step=0):  # the same of every prefix, see `all_logits`
+        return all_logits(self, sequence, first_step)
+
 # %% ../nbs/03_note_cnn.ipynb #c471e4ac
 def new_note_cnn(
     seed: int,  # same seed, same weights
@@ -86,13 +89,13 @@ def all_logits(
 
 # %% ../nbs/03_note_cnn.ipynb #fc34a013
 def loss(
-    model: NoteCNN,  # to be judged
+    model,  # to be judged: a network with `all_scores`
     classes,  # whole numbers (clips, steps), an array or a tensor
     first_step: int = 8,  # steps before this one do not count
 ) -> torch.Tensor:  # a number: nats per step
     "Mean cross-entropy of what was really played (section 4.2)."
     classes = torch.as_tensor(classes).long()
-    logits = all_logits(model, classes[:, :-1], first_step)
+    logits = model.all_scores(classes[:, :-1], first_step)
     return F.cross_entropy(logits.flatten(0, 1), classes[:, first_step:].flatten())
 
 # %% ../nbs/03_note_cnn.ipynb #3cb99e7e

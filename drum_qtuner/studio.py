@@ -90,6 +90,8 @@ def weights_asset(
 # %% ../nbs/lib/studio.ipynb #905c24c3
 FILES = (  # the studio's JavaScript
     "network.js",
+    "network_conv.js",
+    "network_gru.js",
     "bridge.js",
     "studio_pattern.js",
     "studio_state.js",

@@ -1,6 +1,7 @@
 """Make what the package ships: networks, their cards, and the logs of their rewards.
 
     python scripts/make_artefacts.py note_cnn            about a minute
+    python scripts/make_artefacts.py gru                 about four minutes
     python scripts/make_artefacts.py dqn                 five networks, about an hour
     python scripts/make_artefacts.py dqn --fast          the same but for rounding, two minutes
     python scripts/make_artefacts.py judge               about five minutes
@@ -18,6 +19,7 @@ notebook.
 """
 
 import argparse
+import inspect
 import io
 from dataclasses import asdict
 from pathlib import Path
@@ -25,15 +27,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from drum_qtuner.clip_training import TrainSettings
 from drum_qtuner.dqn_tuning import TuneSettings, tune
 from drum_qtuner.evaluation import greedy_reward
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.files import read_tensors, write_file
 from drum_qtuner.fit import weights
+from drum_qtuner.gru import train_gru
 from drum_qtuner.judge import load_judge, log_likelihoods, train_judge
 from drum_qtuner.note_cnn import loss, train
 from drum_qtuner.preprocessing import load_clips
-from drum_qtuner.store import load, load_pretrained, save
+from drum_qtuner.store import load, load_pretrained, pretrained, save
 
 PACKAGE = Path(__file__).resolve().parent.parent / "drum_qtuner"
 EPSILONS = (0.01, 0.05, 0.1, 0.3, 0.5)
@@ -89,6 +93,46 @@ def make_note_cnn(out, args):
     print(f"note_cnn: loss {valid:.4f} (validation), {test:.4f} (test)")
     save(model, out / "weights/note_cnn.safetensors", card)
     compare(model, load_pretrained("note_cnn"))
+
+
+def gru_card(clips, losses, history):
+    "The card of the GRU."
+    rows = [{name: round(value, 4) for name, value in row.items()} for row in history]
+    usual = inspect.signature(train_gru).parameters
+    settings = {name: usual[name].default for name in asdict(TrainSettings())}
+    return {
+        "name": "gru",
+        "what": "GRU that looks one bar back: p(a|s) of the next step",
+        "data": data_card(clips),
+        "seed": settings.pop("seed"),
+        "settings": {**settings, "kept": f"best of {len(rows)} validation points"},
+        **losses,
+        "loss": "nats per step, all 32 steps; from_step_8: steps 8..31",
+        "licence": LICENCE.format("trained on"),
+        "history": rows,
+    }
+
+
+def make_gru(out, args):
+    "Train the GRU as it is shipped."
+    clips = load_clips(split="all", verbose=False)
+    model, history = train_gru(clips.split("train"), clips.split("validation"))
+
+    def nats(split, first_step=0):
+        with torch.no_grad():
+            return round(loss(model, clips.split(split).classes, first_step).item(), 4)
+
+    losses = {
+        "valid_loss": nats("validation"),
+        "test_loss": nats("test"),
+        "from_step_8": {"valid_loss": nats("validation", 8), "test_loss": nats("test", 8)},
+    }
+    print(f"gru: {losses}")
+    save(
+        model, out / "weights/gru.safetensors", gru_card(clips, losses, history.to_dict("records"))
+    )
+    if "gru" in pretrained():
+        compare(model, load_pretrained("gru"))
 
 
 def dqn_card(clips, epsilon, last, greedy, history):
@@ -180,7 +224,8 @@ def make_judge(out, args):
 def new_card(card, clips):
     "A shipped card with the origin of its data, and with the names that settings have now."
     card = {key: value for key, value in card.items() if key not in ("architecture", "sizes")}
-    note = "; a tenth of the performances kept for stopping" if card["name"] == "gru" else ""
+    judge = card["name"] == "judge"
+    note = "; each network kept another tenth of them for stopping" if judge else ""
     card["data"] = data_card(clips, note)
     if card["name"].startswith("dqn"):
         card["settings"] = {**asdict(TuneSettings()), **card["settings"]}
@@ -206,7 +251,13 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    makers = {"note_cnn": make_note_cnn, "dqn": make_dqn, "judge": make_judge, "cards": make_cards}
+    makers = {
+        "note_cnn": make_note_cnn,
+        "gru": make_gru,
+        "dqn": make_dqn,
+        "judge": make_judge,
+        "cards": make_cards,
+    }
     parser.add_argument("what", nargs="+", choices=makers)
     parser.add_argument("--out", type=Path, default=Path("artefacts"), help="folder to write to")
     parser.add_argument("--fast", action="store_true", help="tune with the compiled program")

@@ -110,7 +110,7 @@ def test_networks_agree_with_torch(studio):
 
 def test_heat_map_is_what_the_networks_say(studio):
     page = studio()
-    for name in ("note_cnn", "dqn-0.1"):
+    for name in ("note_cnn", "gru", "dqn-0.1"):
         page.get_by_label("model A").select_option(name)
         page.wait_for_selector(f"[data-heat='{name}']")
         rows = all_scores(half(load_pretrained(name)), beat_of(page).classes())
@@ -416,6 +416,7 @@ def test_a_model_that_the_page_does_not_know_is_left_out_with_a_word(open_page):
         cards[2]["architecture"]["outputs"] = "moods"
         cards[3]["architecture"]["channels"] = 65
         cards[4]["architecture"] = None
+        cards[6]["architecture"]["outputs"] = "action value"  # which a GRU does not give
 
     beat = Beat.from_classes([0, 9, 6, 9] * 8, 120)
     page = open_page(changed_asset(studio_page(beat=beat), change))
@@ -423,7 +424,7 @@ def test_a_model_that_the_page_does_not_know_is_left_out_with_a_word(open_page):
     told = page.locator(".dqs-legend").all_inner_texts()
     assert "dqn-0.01 is left out: this page does not know how it computes." in told
     assert any('what its outputs are ("moods")' in text for text in told)
-    assert sum("is left out" in text for text in told) == 4
+    assert sum("is left out" in text for text in told) == 5
     options = page.get_by_label("model A").locator("option").all_inner_texts()
     assert options == ["note_cnn", "dqn-0.5"]
     page.get_by_label("model A").select_option("dqn-0.5")  # whose weights come after theirs

@@ -42,14 +42,14 @@ def test_beats_are_those_of_torch(tmp_path):
         """
 import numpy as np
 from drum_qtuner import generate, load_pretrained
-for name in ("note_cnn", "dqn-0.3"):
+for name in ("note_cnn", "dqn-0.3", "gru"):
     beats = generate(load_pretrained(name), 50, seed=3)
     more = generate(load_pretrained(name), 5, given=beats[0], keep=np.eye(32, 9) == 0)
     np.save(f"{name}.npy", [beat.velocity for beat in (*beats, *more)])
 """,
         tmp_path,
     )
-    for name in ("note_cnn", "dqn-0.3"):
+    for name in ("note_cnn", "dqn-0.3", "gru"):
         beats = generate(load_pretrained(name), 50, seed=3)
         more = generate(load_pretrained(name), 5, given=beats[0], keep=np.eye(32, 9) == 0)
         made = np.load(tmp_path / f"{name}.npy")

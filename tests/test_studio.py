@@ -20,7 +20,7 @@ from drum_qtuner import studio
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.decoding import generate
 from drum_qtuner.fit import weights
-from drum_qtuner.note_cnn import NoteCNN, all_logits, new_note_cnn
+from drum_qtuner.note_cnn import NoteCNN, new_note_cnn
 from drum_qtuner.sound import beat_data, beat_from_data
 from drum_qtuner.store import WEIGHTS, load_pretrained, pretrained
 from drum_qtuner.studio import (
@@ -53,9 +53,10 @@ def test_asset_holds_every_weight_as_half_float():
     assert names[0] == "note_cnn" and sorted(names) == pretrained()
     at = 0
     for card in asset["models"]:
-        wanted = "classes" if card["name"] == "note_cnn" else "action value"
+        wanted = "action value" if card["name"].startswith("dqn") else "classes"
+        kind = "gru" if card["name"] == "gru" else "conv"
         sizes = load_pretrained(card["name"]).sizes
-        assert card["architecture"] == dict(type="conv", outputs=wanted, **sizes)
+        assert card["architecture"] == dict(type=kind, outputs=wanted, **sizes)
         assert card["numbers"] == sum(
             value.numel() for value in weights(load_pretrained(card["name"])).values()
         )
@@ -68,13 +69,13 @@ def test_asset_holds_every_weight_as_half_float():
 
 
 def test_all_scores_are_those_of_one_pass():
-    "`all_logits` of note_cnn computes the same in another way."
+    "The models' own `all_scores` compute the same in another way."
     for seed, steps in ((0, 32), (1, 48)):
         classes = np.random.default_rng(seed).integers(10, size=steps)
-        model = load_pretrained("note_cnn")
-        with torch.no_grad():
-            one_pass = all_logits(model, torch.tensor(classes)[None])[0].numpy()
-        assert np.abs(all_scores(model, classes) - one_pass).max() < 1e-4
+        for model in (load_pretrained("note_cnn"), load_pretrained("gru")):
+            with torch.no_grad():
+                one_pass = model.all_scores(torch.tensor(classes)[None])[0].numpy()
+            assert np.abs(all_scores(model, classes) - one_pass).max() < 1e-4
 
 
 def test_page_is_small_whole_and_fetches_nothing(tmp_path):

@@ -14,6 +14,7 @@ from drum_qtuner.decoding import generate
 from drum_qtuner.grooves import GROOVES
 from drum_qtuner.rewards import check_reward, step_rewards
 from drum_qtuner.store import load_pretrained
+from drum_qtuner.studio import Studio
 from drum_qtuner.taste import FEATURES, Taste, features, load_taste, real_features, standardised
 from drum_qtuner.taste_fit import STRENGTHS, _fitted, _folds, pairs_of, taste_of, taste_of_pairs
 from drum_qtuner.votes import Vote, ballot, load_votes, save_votes
@@ -93,6 +94,23 @@ def test_a_file_that_holds_no_votes_says_why(tmp_path, text, words):
     with pytest.raises(ValueError, match="votes.json: ") as told:
         load_votes(path)
     assert words in str(told.value) and "\n" not in str(told.value)
+
+
+def test_the_studio_takes_and_gives_votes():
+    "As the page sends them, and as a cell sets them; what is no vote is refused."
+    beats = ballot(3)
+    studio = Studio(ballot=beats)
+    assert studio.beat == beats["beat 1"] and studio.votes == []
+    seen = []
+    studio.observe(lambda change: seen.append(change.new), "votes")
+    studio.set_state(dict(votes=[dict(classes=[0, 9] * 16, liked=True)]))
+    assert seen == [[Vote(Beat.from_classes([0, 9] * 16), True)]]
+    studio.votes = [(GROOVES["rock"], False)]
+    rock = GROOVES["rock"].classes().tolist()
+    assert studio.get_state("votes") == {"votes": [dict(classes=rock, liked=False)]}
+    with pytest.raises(ValueError, match="True or False, not 'yes'"):
+        studio.votes = [(GROOVES["rock"], "yes")]
+    assert [vote.liked for vote in studio.votes] == [False]
 
 
 # The fit

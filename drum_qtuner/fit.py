@@ -251,6 +251,7 @@ def fit(
     desc: str = "training",  # what the progress bar says
     halves: bool = False,  # two threads, half an array each: for a `loss` that is a mean over it
     rate: Callable | None = None,  # rate(updates done): the learning rate; none: the optimizer's
+    figures: Callable | None = None,  # figures(): a dict of more numbers for each row
 ) -> list[dict]:  # a row a point: updates, train_loss (mean since the last), valid_loss
     "Train any network; at the end it has the weights of the best point."
     from tqdm import tqdm
@@ -274,7 +275,8 @@ def fit(
             losses.append(update(model, batches[done - 1], loss, optimizer))
             if done in points:
                 row = dict(updates=done, train_loss=float(np.mean(losses)))
-                rows.append({**row, "valid_loss": _validated(model, validate)})
+                more = {} if figures is None else figures()
+                rows.append({**row, "valid_loss": _validated(model, validate), **more})
                 if rows[-1]["valid_loss"] == np.nanmin([r["valid_loss"] for r in rows] + [np.inf]):
                     best = weights(model)
                 _keep(checkpoint, settings, model, optimizer, best, rows)

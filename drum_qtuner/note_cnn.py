@@ -82,10 +82,9 @@ def all_logits(
     "What `model.scores` says of every prefix of a sequence, in one convolutional pass."
     one_hot = F.pad(F.one_hot(sequence, model.classes).float().transpose(1, 2), (model.steps, 0))
     patterns = F.relu(model.conv(one_hot[:, :, first_step:]))
-    width = model.steps - model.conv.kernel_size[0] + 1
-    windows = patterns.unfold(2, width, 1).transpose(1, 2)  # (batch, prefixes, channels, width)
-    hidden = [F.relu(model.linear(part.flatten(2))) for part in windows.split(256)]
-    return model.output(torch.cat(hidden))
+    as_kernel = model.linear.weight.unflatten(1, (patterns.shape[1], -1))  # of 16 patterns in a row
+    hidden = F.relu(F.conv1d(patterns, as_kernel, model.linear.bias))
+    return model.output(hidden.transpose(1, 2))
 
 # %% ../nbs/03_note_cnn.ipynb #fc34a013
 def loss(

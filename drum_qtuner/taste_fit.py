@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
-from .taste import Taste, real_features, standardised
+from .taste import Taste, real_clips, real_features, standardised
 from .votes import STEPS, checked_vote
 
 # %% ../nbs/lib/taste_fit.ipynb #622b6443
@@ -83,9 +83,10 @@ def _taste(pairs, x, answers, heard, seed):
         guessing=float(guessing),
     )
     model = fit(x, answers, heard)
-    bias = 0.0 if pairs else float(model.intercept_[0])
+    scale = float((real_clips() @ model.coef_[0]).std())
+    odds = (0.0 if pairs else float(model.intercept_[0]), scale)
     mean, spread = real_features()
-    return Taste(model.coef_[0], bias, mean, spread, tested)
+    return Taste(model.coef_[0] / scale, odds, mean, spread, tested)
 
 # %% ../nbs/lib/taste_fit.ipynb #3cc7c323
 def _numbered(classes):

@@ -224,7 +224,7 @@ def test_too_few_answers_say_so(make, words):
 
 
 def test_it_pays_at_the_last_step_alone(taste):
-    "The same for all ten actions as for the finished beats, whose log odds it is."
+    "The same for all ten actions as for the finished beats, whose worth it is."
     check_reward(taste)
     beats = torch.from_numpy(played(20, 7)).long()
     for t in range(33):
@@ -234,16 +234,29 @@ def test_it_pays_at_the_last_step_alone(taste):
     assert not paid[:, :31].any()
     scores = taste.scores(beats[:, :31]).gather(1, beats[:, 31:])[:, 0]
     assert torch.allclose(paid[:, 31], scores)
-    odds = standardised(beats.numpy(), *real_features()) @ taste.weight + taste.bias
-    assert np.allclose(paid[:, 31], odds, atol=1e-5)
+    worth = standardised(beats.numpy(), *real_features()) @ taste.weight
+    assert np.allclose(paid[:, 31], worth, atol=1e-5)
     parts = (2 * taste).parts(Beat.from_classes(beats[0].numpy()))
-    assert np.isclose(parts["taste"].iloc[-1], 2 * odds[0], atol=1e-5)
+    assert np.isclose(parts["taste"].iloc[-1], 2 * worth[0], atol=1e-5)
+
+
+def test_worth_and_chance(taste):
+    "Worth has a width of 1 among real clips; the chance is that of the logistic regression."
+    real = load_clips(split="train", verbose=False).classes
+    assert np.isclose(taste.worth(real).std(), 1)
+    given = heard(60, 0)
+    answers = np.array([liked for _, liked in thumbs(given, 0)])
+    x, beats = standardised(given, *real_features()), played(20, 7)
+    fits = [_fitted(False, x, answers, strength) for strength in STRENGTHS]
+    new = standardised(beats, *real_features())
+    chances = [fit.predict_proba(new)[:, 1] for fit in fits]
+    assert any(np.allclose(taste.chance(beats), chance) for chance in chances)
 
 
 def test_more_than_anybody_has_heard_earns_no_more():
     "One feature has a weight; all ride pays what three standard deviations pay."
     weight = np.array([name == "share of Ride Cymbal" for name in FEATURES], float)
-    taste = Taste(weight, 0.0, np.zeros(16), np.full(16, 0.1), {})
+    taste = Taste(weight, (0.0, 1.0), np.zeros(16), np.full(16, 0.1), {})
     assert np.allclose(taste.worth(np.array([[8] * 8 + [0] * 24, [8] * 32])), [2.5, 3.0])
 
 
@@ -266,7 +279,7 @@ def test_a_taste_is_kept(taste, tmp_path):
         (lambda data: data["features"]["backbeat"].update(mean=True), "mean is True, no number"),
         (lambda data: data["features"]["backbeat"].update(weight=1e999), "backbeat: weight is inf"),
         (lambda data: data["features"]["backbeat"].update(spread=0), "a spread must be above 0"),
-        (lambda data: data.pop("bias"), "bias is None, no number"),
+        (lambda data: data.pop("odds"), "odds must hold at 0, for 1 more"),
         (lambda data: data["tested"].pop("low"), "tested must hold votes, accuracy"),
     ],
 )

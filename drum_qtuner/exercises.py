@@ -6,7 +6,8 @@
 __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'milliseconds_late', 'lost', 'follow_table', 'nats',
            'softmax', 'discounted_return', 'bellman_target', 'expected_points', 'bellman_by_hand',
            'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means', 'expected_reward', 'chi_square',
-           'said_twice', 'two_shares', 'preferred', 'check']
+           'said_twice', 'two_shares', 'backbeat_of', 'repetition_earns', 'gain_of_policy', 'leave_one_out_advantages',
+           'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 import math
@@ -321,6 +322,65 @@ def said_twice(logits):
 def two_shares(none, first, second, both):
     "What each of two causes adds, on average over both orders of turning them on."
     return [((first - none) + (both - second)) / 2, ((second - none) + (both - first)) / 2]
+
+# %% ../nbs/lib/exercises.ipynb #b92191f0
+@exercise(
+    "08.1",
+    [
+        ([REST] * 32,),
+        (4 * [REST] + [1] + 27 * [REST],),
+        ([1] + 31 * [REST],),
+        ([1] * 32,),
+        (named_groove("rock").classes().tolist(),),
+        (named_groove("funk").classes().tolist(),),
+    ],
+    say=lambda classes: f"the steps {' '.join(map(_sign, classes))}",
+)
+def backbeat_of(classes):
+    "The share of the four backbeats with a snare, minus that of the 28 other steps."
+    snares = [step for step, drum in enumerate(classes) if drum == 1]
+    hits = sum(step % 8 == 4 for step in snares)
+    return hits / 4 - (len(snares) - hits) / 28
+
+# %% ../nbs/lib/exercises.ipynb #31d60021
+@exercise(
+    "08.2",
+    [([False],), ([True],), ([True, False, True],), ([True] * 13,), ([True] * 12 + [False] * 4,)],
+    say=lambda alike: f"alike: {', '.join('yes' if same else 'no' for same in alike)}",
+)
+def repetition_earns(alike):
+    "What each step changes; a count of n is worth the smaller of n / 12 and (14 - n) / 2."
+    counts = [sum(alike[:steps]) for steps in range(len(alike) + 1)]
+    worth = [min(n / 12, (14 - n) / 2) for n in counts]
+    return [after - before for before, after in zip(worth, worth[1:])]
+
+# %% ../nbs/lib/exercises.ipynb #6669ea58
+@exercise(
+    "09.1",
+    [
+        ([1.0], [1.0], [2.0], 1.0),
+        ([1.0, 0.0], [0.5, 0.5], [1.0, 0.0], 1.0),
+        ([0.5, 0.5], [0.5, 0.5], [1.0, 0.0], 3.0),
+        ([0.9, 0.1], [0.5, 0.5], [1.0, 0.0], 0.5),
+    ],
+    say=lambda policy, prior, reward, c: (
+        f"the policy {policy}, the prior {prior}, rewards {reward} and c = {c:g}"
+    ),
+)
+def gain_of_policy(policy, prior, reward, c):
+    "Mean reward minus c times KL(policy, prior) in nats."
+    played = [(p, q, r) for p, q, r in zip(policy, prior, reward) if p > 0]
+    return sum(p * (r - c * math.log(p / q)) for p, q, r in played)
+
+# %% ../nbs/lib/exercises.ipynb #ce59e7d1
+@exercise(
+    "09.2",
+    [([1.0, 3.0],), ([2.0, 2.0, 2.0],), ([1.0, 2.0, 6.0],), ([0.0, -1.0, 4.0, 5.0],)],
+    say=lambda gains: f"beats that gained {gains}",
+)
+def leave_one_out_advantages(gains):
+    "Each gain minus the mean of the others."
+    return [gain - (sum(gains) - gain) / (len(gains) - 1) for gain in gains]
 
 # %% ../nbs/lib/exercises.ipynb #386176ee
 @exercise(

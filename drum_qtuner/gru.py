@@ -48,13 +48,13 @@ class DrumGRU(nn.Module):
         seen = 2 * classes + steps
         self.gru = nn.GRU(seen, hidden, batch_first=True)
         self.output = nn.Linear(hidden + seen, classes)
-        self.dropout = nn.Dropout(0.0)  # in training alone
+        self.dropout, self.input_dropout = nn.Dropout(0.0), nn.Dropout(0.0)  # to train with
 
     @explained(lambda self, sequence, first_step=0: prefix_mistake(sequence, self.classes))
     def all_scores(self, sequence: torch.Tensor, first_step: int = 0) -> torch.Tensor:
         "long (batch, t) -> float (batch, t + 1 - first_step, classes): after none, one, ... steps"
         seen = sights(sequence, self.classes, self.steps)
-        memory = self.dropout(self.gru(self.dropout(seen))[0])
+        memory = self.dropout(self.gru(self.input_dropout(seen))[0])
         return self.output(torch.cat([memory, seen], 2)[:, first_step:])
 
     def scores(self, prefix: torch.Tensor) -> torch.Tensor:
@@ -68,12 +68,12 @@ class DrumGRU(nn.Module):
 # %% ../nbs/lib/gru.ipynb #2170a097
 def new_gru(
     seed: int,  # same seed, same weights
-    dropout: float = 0.0,  # share of what it sees and remembers that is silent in training
+    dropout: float = 0.0,  # share of its memory that is silent in training; of its input a quarter
     **sizes,  # as for `DrumGRU`
 ) -> DrumGRU:  # with torch's usual random initial weights
     "An untrained network."
     model = new_network(DrumGRU, seed, **sizes)
-    model.dropout.p = dropout
+    model.dropout.p, model.input_dropout.p = dropout, dropout / 4
     return model
 
 # %% ../nbs/lib/gru.ipynb #ddd7a4a5
@@ -87,7 +87,7 @@ def train_gru(
     seed: int = 0,  # of the initial weights, of the sampling and of dropout
     checkpoint: str | os.PathLike | None = None,  # a file to resume from; it stays when all is done
     callback: Callable | None = None,  # called as callback(updates done, model)
-    dropout: float = 0.3,  # share of what it sees and remembers that is silent in an update
+    dropout: float = 0.4,  # share of its memory silent in an update; of its input a quarter
     weight_decay: float = 0.05,  # what AdamW takes off the weights
     cooling: bool = True,  # does the learning rate fall to 0 in the end?
     **sizes,  # of the network, as for `DrumGRU`

@@ -1,10 +1,11 @@
 """Make what the package ships: networks, their cards, and the logs of their rewards.
 
     python scripts/make_artefacts.py note_cnn            about a minute
-    python scripts/make_artefacts.py gru                 about four minutes
+    python scripts/make_artefacts.py gru                 about two minutes
     python scripts/make_artefacts.py dqn                 five networks, about an hour
     python scripts/make_artefacts.py dqn --fast          the same but for rounding, two minutes
     python scripts/make_artefacts.py judge               about five minutes
+    python scripts/make_artefacts.py tuned               cnn, tuned-cnn and tuned, ten minutes
     python scripts/make_artefacts.py cards               the shipped networks, with cards made anew
 
 The times are estimates. Everything is written below `--out` (default: artefacts), never into the
@@ -32,12 +33,14 @@ from drum_qtuner.dqn_tuning import TuneSettings, tune
 from drum_qtuner.evaluation import greedy_reward
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.files import read_tensors, write_file
-from drum_qtuner.fit import weights
+from drum_qtuner.fit import network_hash, weights
 from drum_qtuner.gru import train_gru
 from drum_qtuner.judge import load_judge, log_likelihoods, train_judge
 from drum_qtuner.note_cnn import loss, train
 from drum_qtuner.preprocessing import load_clips
+from drum_qtuner.soft_tuning import SoftSettings
 from drum_qtuner.store import load, load_pretrained, pretrained, save
+from drum_qtuner.tuning_study import ROUNDS, study_networks
 
 PACKAGE = Path(__file__).resolve().parent.parent / "drum_qtuner"
 EPSILONS = (0.01, 0.05, 0.1, 0.3, 0.5)
@@ -184,6 +187,46 @@ def make_dqn(out, args):
         compare(q, load_pretrained(path.stem))
 
 
+def tuned_card(name, what, prior, clips, facts):
+    "The card of a network of lesson 09."
+    return {
+        "name": name,
+        "what": what,
+        "data": data_card(clips),
+        "seed": 0,
+        **facts,
+        "licence": LICENCE.format("tuned with models and clips of" if prior else "trained on"),
+    }
+
+
+def make_tuned(out, args):
+    "Train and tune the networks of lesson 09, seed 0 of its study."
+    clips, folder = load_clips(split="all", verbose=False), out / "tuning_study"
+    valid = clips.split("validation").classes
+    for model, prior, name in (("cnn", "cnn", "tuned-cnn"), ("gru", "gru", "tuned")):
+        network, tuned = study_networks(model, 0, folder)
+        if model == "cnn":
+            with torch.no_grad():
+                nats = round(loss(network, valid, 0).item(), 4)
+            what = "Note-CNN trained on all 32 steps, from an empty page: p(a|s) of the next step"
+            facts = {"valid_loss": nats, "loss": "nats per step, all 32 steps"}
+            card = tuned_card("cnn", what, None, clips, facts)
+            save(network, out / "weights/cnn.safetensors", card)
+        what = f"{prior} tuned to sound real, with KL control: p(a|s) of the next step"
+        facts = {
+            "tuned_from": prior,
+            "prior": network_hash(network),
+            "settings": {"rounds": ROUNDS[model], **asdict(SoftSettings())},
+            "reward": "density ratio of real and own beats, learned again in each round",
+        }
+        path = save(
+            tuned, out / f"weights/{name}.safetensors", tuned_card(name, what, prior, clips, facts)
+        )
+        print(f"{path.stem}: from {prior} {network_hash(network)}")
+        if path.stem in pretrained():
+            compare(tuned, load_pretrained(path.stem))
+
+
 def judge_card(clips, card, test):
     "The card of the judge."
     return {
@@ -256,6 +299,7 @@ def main():
         "gru": make_gru,
         "dqn": make_dqn,
         "judge": make_judge,
+        "tuned": make_tuned,
         "cards": make_cards,
     }
     parser.add_argument("what", nargs="+", choices=makers)

@@ -1,9 +1,10 @@
-"""The tuning lab: a press tunes a network, and shows and plays it before and after."""
+"""The labs: a press tunes a network, and shows and plays it before and after."""
 
 import nbformat
 import pytest
 
-from drum_qtuner.labs import tuning_lab
+from drum_qtuner.labs import reward_lab, tuning_lab
+from drum_qtuner.percussion import backbeat, percussion_theory
 
 
 @pytest.fixture
@@ -34,6 +35,18 @@ def test_a_mistake_is_told_in_words(tuning):
     tuning.controls["beat_ends"].value = True
     tuning.button.click()
     assert "gamma 1, 32 steps" in tuning.shown
+
+
+def test_a_reward_is_tuned_for_once_and_heard_often():
+    "Another beat of the same tuning is another pair below the same table."
+    lab = reward_lab(percussion_theory + 2 * backbeat, updates=20)
+    first, table = lab.shown, lab.shown[lab.shown.index("<table") :]
+    assert table.count("<tr") == 3 and "<th>long runs</th>" in table and "<th>before</th>" in table
+    lab.controls["beat"].value = 7
+    lab.button.click()
+    assert lab.shown != first and lab.shown.endswith(table)
+    with pytest.raises(ValueError, match="a reward is an object"):
+        reward_lab(len)
 
 
 PLAYING = "[...document.querySelectorAll('.dq-player')].map(figure => figure.transport.playing)"

@@ -24,6 +24,7 @@ from .grooves import GROOVES
 from .maps import MAPS
 from .sound import beat_data, beat_from_data
 from .store import load_pretrained, pretrained
+from .votes import ENOUGH, checked_vote, votes_data, votes_from_data
 from .web import asset, embedded, page, script
 
 # %% ../nbs/lib/studio.ipynb #a433708b
@@ -98,6 +99,7 @@ FILES = (  # the studio's JavaScript
     "studio_controls.js",
     "studio_models.js",
     "studio_files.js",
+    "studio_votes.js",
     "studio_input.js",
     "studio.js",
 )
@@ -108,12 +110,28 @@ def studio_script() -> str:  # a JavaScript expression, see `script`
     return script(*FILES)
 
 
-def _presets(presets):
-    presets = GROOVES if presets is None else presets
-    return [beat_data(beat, name) for name, beat in presets.items()]
+def _listed(beats):
+    "Beats by name, for the page."
+    return [beat_data(beat, name) for name, beat in beats.items()]
+
+
+def _told(presets, ballot):
+    "What every studio must know, whoever computes."
+    ballot = _listed(ballot or {})
+    return dict(
+        against=AGAINST,
+        presets=_listed(GROOVES if presets is None else presets),
+        drums={str(pitch): drum for pitch, drum in MAPS["roland+gm"].items()},
+        voting=dict(ballot=ballot, enough=len(ballot) or ENOUGH),
+    )
+
+
+def _first(beat, ballot, model):
+    "The beat to begin with: the one that is given, that of the ballot, or one that is played."
+    return beat or next(iter((ballot or {}).values()), None) or generate(model, 1, seed=1)[0]
 
 # %% ../nbs/lib/studio.ipynb #5491b858
-def _html(beat, model, models, presets):
+def _html(beat, model, models, presets, ballot):
     "The studio as part of a page."
     if models is None:
         models = {name: each for name, each in shipped().items() if architecture(each)}
@@ -128,14 +146,9 @@ def _html(beat, model, models, presets):
             f"{model} cannot play on a page: its class has no `page_architecture`;"
             " use the live Studio"
         )
-    beat = generate(models[model], 1, seed=1)[0] if beat is None else beat
-    data = weights_asset(models) | dict(
-        beat=beat_data(beat, "first beat"),
-        model=model,
-        against=AGAINST,
-        presets=_presets(presets),
-        drums=MAPS["roland+gm"],
-    )
+    beat = _first(beat, ballot, models[model])
+    data = dict(beat=beat_data(beat, "first beat"), model=model) | _told(presets, ballot)
+    data |= weights_asset(models)
     return embedded("The studio", "studio.css", data, f"{studio_script()}.studioPage", "dqs-studio")
 
 # %% ../nbs/lib/studio.ipynb #94721f9f
@@ -144,9 +157,10 @@ def static_studio(
     model: str = FIRST,  # one of the models
     models=None,  # {name: model}, or names of pretrained ones; none: all that can travel
     presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
+    ballot: dict | None = None,  # {name: `Beat`} to vote on, one after the other
 ) -> HTML:  # shows itself in a notebook, and wherever its output is kept
     "The studio without a kernel; a model adds about 120 KB."
-    return HTML(_html(beat, model, models, presets))
+    return HTML(_html(beat, model, models, presets, ballot))
 
 
 def studio_page(
@@ -155,10 +169,11 @@ def studio_page(
     model: str = FIRST,  # one of the models
     models=None,  # {name: model}, or names of pretrained ones; none: all that can travel
     presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
+    ballot: dict | None = None,  # {name: `Beat`} to vote on, one after the other
 ) -> str:  # a whole page that needs nothing else
     "The studio as a web page to send to a friend."
     style = "body{margin:8px auto;max-width:1000px}h1{font:600 20px system-ui,sans-serif}"
-    body = f"<h1>Drum studio</h1>{_html(beat, model, models, presets)}"
+    body = f"<h1>Drum studio</h1>{_html(beat, model, models, presets, ballot)}"
     whole = page("Drum studio", body, style)
     if path is not None:
         write_file(path, whole.encode())
@@ -196,7 +211,7 @@ REPLIES: dict[str, Callable] = dict(scores=expected, generate=played)
 
 # %% ../nbs/lib/studio.ipynb #c8ad690b
 class Studio(Bridge):
-    "The studio with the kernel behind it: any model, and a `beat` to read, set and observe."
+    "The studio with the kernel behind it: any model, a `beat` and `votes` to read, set, observe."
 
     _esm = f"export default {studio_script()}.studioWidget;"
     _css = asset("studio.css")
@@ -207,6 +222,11 @@ class Studio(Bridge):
         from_json=lambda data, _: beat_from_data(data),
     )
     model = traitlets.Unicode().tag(sync=True)  # the name of the model that listens
+    votes: traitlets.List = traitlets.List().tag(  # of `Vote`; set anew, not appended to
+        sync=True,
+        to_json=lambda votes, _: votes_data(votes),
+        from_json=lambda data, _: votes_from_data(data),
+    )
     _page = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -215,17 +235,20 @@ class Studio(Bridge):
         beat: Beat | None = None,  # to begin with; none: the model plays one
         models: dict | None = None,  # {name: anything with `scores`}: yours, beside the pretrained
         presets: dict | None = None,  # {name: `Beat`} to choose from; none: textbook grooves
+        ballot: dict | None = None,  # {name: `Beat`} to vote on, one after the other
     ):
         self.models = dict(models or {})
         self.models |= {name: each for name, each in shipped().items() if name not in self.models}
         model = model or next(iter(self.models))
         if model not in self.models:
             raise ValueError(f"there is no model {model!r}; there are {', '.join(self.models)}")
-        beat = beat or generate(self.models[model], 1, seed=1)[0]
-        cards = model_cards(self.models)
-        drums = {str(pitch): drum for pitch, drum in MAPS["roland+gm"].items()}
-        told = dict(models=cards, against=AGAINST, presets=_presets(presets), drums=drums)
+        told = dict(models=model_cards(self.models)) | _told(presets, ballot)
+        beat = _first(beat, ballot, self.models[model])
         super().__init__(model=model, beat=beat, _page=told)
+
+    @traitlets.validate("votes")
+    def _checked(self, proposal):
+        return [checked_vote(vote) for vote in proposal.value]
 
     def answer(self, ask: str, model: str, **question):
         "To `scores`: rows of ten numbers; to `generate`: a beat."

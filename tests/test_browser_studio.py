@@ -19,6 +19,7 @@ from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import beat_from_data, render
 from drum_qtuner.store import load_pretrained
 from drum_qtuner.studio import all_scores, shipped, studio_page, weights_asset
+from drum_qtuner.votes import Vote, load_votes
 
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
 HEAT = (
@@ -497,7 +498,7 @@ NOTEBOOK = [
         "studio = Studio('note_cnn', Beat.from_classes([0, 9, 6, 9] * 8), {'newborn':"
         " new_note_cnn(seed=0)})\nstudio"
     ),
-    "print(studio.beat.classes().tolist(), studio.model)",
+    "print(studio.beat.classes().tolist(), studio.model, [vote.liked for vote in studio.votes])",
     "studio.beat = Beat.from_classes([1, 9] * 8, 90)\nstudio.model = 'newborn'",
 ]
 
@@ -543,7 +544,8 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     rows = torch.tensor(all_scores(load_pretrained("note_cnn"), classes)).softmax(1).numpy()
     for step in (0, 4, 31):
         assert np.abs(expected(page, step) - rows[step]).max() < 0.002  # the kernel's numbers
-    assert run(2) == f"{classes} note_cnn"
+    press(page, "Like")
+    assert run(2) == f"{classes} note_cnn [True]"
 
     run(3)  # from the kernel to the page
     page.wait_for_selector("[data-heat='newborn'] [role=grid]:only-child")
@@ -558,7 +560,7 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     page.wait_for_selector(".dqs-studio:not([aria-busy])")
     page.wait_for_function("() => document.querySelector('[aria-label=seed]').value === '8'")
     played = generate(new_note_cnn(seed=0), 1, primer=[1, 9] * 4, steps=16, seed=7)[0]
-    assert run(2) == f"{played.classes().tolist()} newborn"
+    assert run(2) == f"{played.classes().tolist()} newborn [True]"
     assert code.count() == len(NOTEBOOK)  # the studio's keys did not reach JupyterLab
 
 
@@ -650,3 +652,59 @@ def test_a_file_is_chosen_and_taken_back(studio):
     assert page.evaluate(GRID)["title"] == "long song"
     press(page, "undo")
     assert beat_of(page) == before
+
+
+# Thumbs
+
+LEAVE = "dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+BALLOT = {f"beat {i}": Beat.from_classes([i, 9, 6, 9] * 8, 110) for i in range(3)}
+
+
+def voted(page) -> str:
+    "How many votes the studio counts, and which thumb is pressed."
+    pressed = page.locator(".dqs-votes [aria-pressed=true]").all_inner_texts()
+    return " ".join([page.get_by_role("status").inner_text(), *pressed])
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_ballot_is_gone_through_and_saved(open_page, tmp_path, width):
+    "A click, a key, the tab key; a vote brings the next beat, and the file is what was said."
+    page = open_page(studio_page(models=["note_cnn"], ballot=BALLOT), width=width)
+    page.wait_for_selector("[data-heat]")
+    assert beat_of(page) == BALLOT["beat 0"] and voted(page) == "0 of 3 votes"
+    assert page.get_by_role("button", name="Save votes").is_disabled()
+    press(page, "Play")
+    press(page, "Like")
+    assert beat_of(page) == BALLOT["beat 1"] and voted(page) == "1 of 3 votes"
+    page.wait_for_function("drumQtuner.playing?.beat.notes[0][1] === 1")  # it goes on playing
+    page.keyboard.press("d")
+    assert beat_of(page) == BALLOT["beat 2"] and voted(page) == "2 of 3 votes"
+    page.keyboard.press("Control+z")
+    assert beat_of(page) == BALLOT["beat 1"] and voted(page) == "2 of 3 votes Dislike"
+    page.keyboard.press("l")  # changes the mind
+    assert beat_of(page) == BALLOT["beat 2"] and voted(page) == "2 of 3 votes"
+    page.get_by_role("button", name="Dislike", exact=True).focus()
+    page.keyboard.press("Enter")
+    assert beat_of(page) == BALLOT["beat 2"] and voted(page) == "3 of 3 votes Dislike"
+    assert not page.evaluate(LEAVE)  # the browser asks before votes are lost
+    with page.expect_download() as waiting:
+        press(page, "Save votes")
+    assert page.evaluate(LEAVE)
+    saved = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(saved)
+    plain = [Beat.from_classes(beat.classes()) for beat in BALLOT.values()]
+    assert load_votes(saved) == [Vote(*each) for each in zip(plain, (True, True, False))]
+
+
+def test_a_vote_is_taken_back_and_is_for_two_bars(studio):
+    page = studio()
+    press(page, "Like")
+    assert voted(page) == "1 of 30 votes Like"
+    press(page, "Like")
+    assert voted(page) == "0 of 30 votes"
+    page.get_by_label("bars").select_option("1")
+    assert voted(page) == "Votes are for two bars."
+    assert page.get_by_role("button", name="Like", exact=True).is_disabled()
+    page.keyboard.press("l")
+    page.get_by_label("bars").select_option("2")
+    assert voted(page) == "0 of 30 votes"

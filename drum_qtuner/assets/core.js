@@ -62,6 +62,8 @@
     return [...letters.replace(/^-+|-+$/g, "")].slice(0, 60).join("") || "beat";
   };
 
+  const THUMB = '<path d="M2.5 7.2h2.4v6.3H2.5zM4.9 7.4 7.6 2.2c1.4 0 1.9 1 1.6 2.3l-.5 2.2h3.6'
+    + 'a1.3 1.3 0 0 1 1.3 1.6l-1 4a1.6 1.6 0 0 1-1.6 1.2H4.9"/>';
   const ICONS = {
     play: '<path d="M5 3.2v9.6L12.6 8z" fill="currentColor" stroke-width="1.6"/>',
     stop: '<rect x="4" y="4" width="8" height="8" rx="1" fill="currentColor"/>',
@@ -71,6 +73,8 @@
     volume: '<path d="M2.5 6.2h2.3L8 3.5v9L4.8 9.8H2.5z'
       + 'M10.5 6a3 3 0 0 1 0 4M12.3 4a5.7 5.7 0 0 1 0 8"/>',
     download: '<path d="M8 2.5v7.3M4.8 6.9 8 10.1l3.2-3.2M3 13.3h10"/>',
+    like: THUMB,
+    dislike: `<g transform="rotate(180 8 8)">${THUMB}</g>`,
     reset: '<path d="M3 8a5 5 0 1 0 1.6-3.7L3 5.8M3 2.5v3.3h3.3"/>',
   };
 

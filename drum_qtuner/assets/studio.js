@@ -4,8 +4,8 @@
 //   generate(model, {given, keep, decode, temperature, seed, steps}) -> Promise of a beat
 //       that begins with the first `keep` steps of the beat `given`; null: one random step
 //   notes: [text]                                what else the person must know
-//   D.studio(root, {backend, beat, model, against, presets, drums, changed})
-//       -> {beat, model (both can be set), stop()}
+//   D.studio(root, {backend, beat, model, against, presets, drums, changed, voting})
+//       -> {beat, model, votes (all can be set), stop()}     voting: see studio_votes.js
 //   D.studioPage(root)     the page computes (network.js); the data are in a <script> inside root
 //   D.studioWidget         the kernel computes: {render({model, el})} for anywidget
 {
@@ -24,7 +24,7 @@
     #wrong = {}; // what went wrong: {expects, plays}
 
     constructor(root, {backend, beat, model, against, presets = [], drums = {},
-      changed = () => {}}) {
+      changed = () => {}, voting = {}}) {
       Object.assign(this, {root, backend, changed});
       const [first, ...others] = [model, against, ...backend.models.map(({name}) => name)].filter(
         (name, i, all) => this.#has(name) && all.indexOf(name) === i);
@@ -38,6 +38,7 @@
       this.editing.box.append(D.studioFiles(this, drums).button);
       this.cards = D.studioCards(this);
       this.asking = D.studioAsking(this);
+      this.voting = D.studioVotes(this, voting);
       this.transport.onstop = this.playing.show;
       this.refresh = D.studioHeat(this);
       this.#place();
@@ -48,7 +49,7 @@
     }
 
     #place() {
-      const {root, playing, editing, grid, cards, asking} = this;
+      const {root, playing, editing, grid, cards, asking, voting} = this;
       root.classList.add("dqs-studio");
       root.setAttribute("role", "region");
       root.setAttribute("aria-label", "drum studio");
@@ -56,14 +57,15 @@
       const notes = (this.backend.notes ?? []).map(text =>
         element("p", {className: "dqs-legend"}, text));
       root.replaceChildren(playing.box, editing.box, grid.box, grid.readout, this.#legend,
-        ...notes, cards.box, asking.box, asking.press, this.#alert);
+        ...notes, cards.box, asking.box, asking.press, voting.box, this.#alert);
     }
 
     // --- everything on the page follows from the state
 
     draw() {
       this.grid.draw();
-      for (const part of [this.playing, this.editing, this.cards, this.asking]) part.draw();
+      const {playing, editing, cards, asking, voting} = this;
+      for (const part of [playing, editing, cards, asking, voting]) part.draw();
       this.#tell();
       const beat = this.state.beat, now = JSON.stringify(beat);
       if (this.#handed !== now) { // the transport plans anew only where something has changed
@@ -143,6 +145,9 @@
       this.commit({report: false});
     }
 
+    get votes() { return this.voting.votes; }
+    set votes(votes) { this.voting.votes = votes; }
+
     stop() {
       this.stopped = true;
       this.transport.stop();
@@ -155,7 +160,7 @@
   // --- two backends
 
   D.studioPage = root => {
-    const {beat, model, against, presets, drums, ...asset} = D.readData(root);
+    const {beat, model, against, presets, drums, voting, ...asset} = D.readData(root);
     const {models, leftOut} = D.network.load(asset);
     const notes = Object.entries(leftOut).map(([name, why]) => `${name} is left out: ${why}.`);
     const known = asset.models.filter(({name}) => name in models);
@@ -172,13 +177,16 @@
       scores: (name, classes) => Promise.resolve(D.network.all(models[name], classes)),
       generate: (name, options) => Promise.resolve(play(name, options)),
     };
-    return root.studio = D.studio(root, {backend, beat, model, against, presets, drums});
+    addEventListener("beforeunload", event => {
+      if (root.isConnected && root.studio.voting.unsaved) event.preventDefault();
+    });
+    return root.studio = D.studio(root, {backend, beat, model, against, presets, drums, voting});
   };
 
   D.studioWidget = {
     render({model, el}) {
       const {ask, close} = D.bridge(model);
-      const {models, against, presets, drums} = model.get("_page");
+      const {models, against, presets, drums, voting} = model.get("_page");
       const backend = {
         models,
         scores: (name, classes) => ask({ask: "scores", model: name, classes}),
@@ -192,7 +200,11 @@
           model.set("beat", beat);
           model.set("model", name);
           model.save_changes();
-        }});
+        },
+        voting: {...voting, votes: model.get("votes"), voted: votes => {
+          model.set("votes", votes);
+          model.save_changes();
+        }}});
       const plain = beat => JSON.stringify({...beat, title: ""});
       const heard = {
         "change:beat": () => {
@@ -200,6 +212,10 @@
         },
         "change:model": () => {
           if (studio.model !== model.get("model")) studio.model = model.get("model");
+        },
+        "change:votes": () => {
+          const votes = model.get("votes");
+          if (JSON.stringify(studio.votes) !== JSON.stringify(votes)) studio.votes = votes;
         },
       };
       for (const [name, listen] of Object.entries(heard)) model.on(name, listen);

@@ -120,6 +120,7 @@
     if (target.matches("input, select")) return false;
     if (key === "p") studio.playing.toggle();
     else if (key === "a" || key === "b") studio.activate(key.toUpperCase());
+    else if (key === "l" || key === "d") studio.voting.press(key === "l");
     else return false;
     return true;
   };

@@ -39,9 +39,9 @@ from drum_qtuner.hearing import log_likelihoods
 from drum_qtuner.judge import load_judge, train_judge
 from drum_qtuner.note_cnn import loss, train
 from drum_qtuner.preprocessing import load_clips
+from drum_qtuner.soft_study import ROUNDS, study_networks
 from drum_qtuner.soft_tuning import SoftSettings
 from drum_qtuner.store import load, load_pretrained, pretrained, save
-from drum_qtuner.tuning_study import ROUNDS, study_networks
 
 PACKAGE = Path(__file__).resolve().parent.parent / "drum_qtuner"
 EPSILONS = (0.01, 0.05, 0.1, 0.3, 0.5)
@@ -202,7 +202,7 @@ def tuned_card(name, what, prior, clips, facts):
 
 def make_tuned(out, args):
     "Train and tune the networks of lesson 09, seed 0 of its study."
-    clips, folder = load_clips(split="all", verbose=False), out / "tuning_study"
+    clips, folder = load_clips(split="all", verbose=False), out / "soft_study"
     valid = clips.split("validation").classes
     for model, prior, name in (("cnn", "cnn", "tuned-cnn"), ("gru", "gru", "tuned")):
         network, tuned = study_networks(model, 0, folder)

@@ -234,7 +234,9 @@ def study_table(
     text = {}
     for name, own in study_systems(rows).items():
         each = {figure: study_interval(own, figure) for figure in FIGURES}
-        text[name] = {k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()}
+        text[name] = {
+            k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()
+        }
     return pd.DataFrame(text).T
 
 # %% ../nbs/lib/soft_study.ipynb #aba9de21
@@ -252,7 +254,8 @@ def frontier(
 
     figure, ax = plt.subplots(figsize=(7.4, 3.6), layout="constrained")
     for stage, before, color in (
-        ("theory", "realism", "#D55E00"), ("supervised theory", "supervised", "#0072B2")
+        ("theory", "realism", "#D55E00"),
+        ("supervised theory", "supervised", "#0072B2"),
     ):
         line = [_system(rows, "cnn", before)]
         tuned = _system(rows, "cnn", stage)
@@ -263,13 +266,27 @@ def frontier(
             label = f"Note-CNN, {before}, then theory" if weight == 0 else None
             _point(ax, own, label, color=color, marker="o")
     for model, stage, marker in (
-        ("gru", "supervised", "s"), ("gru", "realism", "D"), ("gru", "theory", "^"),
-        ("cnn", "best of 8", "x"), ("gru", "best of 8", "+"), ("real", "as it is", "*"),
-        ("note_cnn", "as it is", "v"), ("dqn-0.1", "as it is", "<"), ("dqn-0.5", "as it is", ">"),
+        ("gru", "supervised", "s"),
+        ("gru", "realism", "D"),
+        ("gru", "theory", "^"),
+        ("cnn", "best of 8", "x"),
+        ("gru", "best of 8", "+"),
+        ("real", "as it is", "*"),
+        ("note_cnn", "as it is", "v"),
+        ("dqn-0.1", "as it is", "<"),
+        ("dqn-0.5", "as it is", ">"),
     ):
         own = _system(rows, model, stage)
         name = "real clips" if model == "real" else f"{model}, {stage}"
-        _point(ax, own, name.replace(", as it is", ""), color="black", marker=marker, ls="", mfc="white")
+        _point(
+            ax,
+            own,
+            name.replace(", as it is", ""),
+            color="black",
+            marker=marker,
+            ls="",
+            mfc="white",
+        )
     ax.set(xlabel="theory", ylabel="accuracy of trees (lower: harder to tell)")
     ax.legend(fontsize=6, ncols=2)
     plt.close(figure)

@@ -18,7 +18,7 @@ from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import beat_from_data, render
 from drum_qtuner.store import load_pretrained
-from drum_qtuner.studio import all_scores, shipped, studio_page, weights_asset
+from drum_qtuner.studio import all_scores, page_models, studio_page, weights_asset
 from drum_qtuner.votes import Vote, load_votes
 
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
@@ -96,7 +96,7 @@ def test_networks_agree_with_torch(studio):
     }""",
         [weights_asset(), sequences()],
     )
-    assert list(heard) == list(shipped())
+    assert list(heard) == list(page_models())
     for name in heard:
         full = load_pretrained(name)
         rounded = half(full)

@@ -81,10 +81,8 @@ ALIKE = ("cnn", "dqn-0.01", "dqn-0.05", "dqn-0.3")  # much like another: only wh
 
 def page_models() -> dict:  # {name: model}
     "The pretrained models that travel with a page which names none."
-    models = shipped()
-    return {
-        name: models[name] for name in models if name not in ALIKE and architecture(models[name])
-    }
+    wanted = {name: model for name, model in shipped().items() if name not in ALIKE}
+    return {name: model for name, model in wanted.items() if architecture(model)}
 
 # %% ../nbs/lib/studio.ipynb #9f6cc0b7
 def weights_asset(

@@ -200,7 +200,7 @@ def test_studio_beat_can_be_read_set_and_observed():
 
 
 def test_studio_with_an_unknown_model():
-    with pytest.raises(ValueError, match="no model 'drummer'; there are note_cnn, dqn-0.01"):
+    with pytest.raises(ValueError, match="no model 'drummer'; there are note_cnn, cnn, dqn-0.01"):
         Studio("drummer")
 
 

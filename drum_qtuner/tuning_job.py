@@ -8,6 +8,7 @@ __all__ = ['RULES', 'NAMES', 'read_rewards', 'reward_of', 'check_prior', 'load_p
 
 # %% ../nbs/lib/tuning_job.ipynb #362a2a11
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -97,9 +98,11 @@ def train_prior(
     **settings,  # as for `train` or `train_gru`
 ):  # a network that knows how a beat begins
     "Train a network on all steps, from an empty page on."
-    how = dict(valid=clips.split("validation"), first_step=0, seed=seed, checkpoint=checkpoint)
-    learn = {"cnn": train, "gru": train_gru}[kind]
-    model, _ = learn(clips.split("train"), **how, **settings)
+    learn: dict[str, Callable] = {"cnn": train, "gru": train_gru}
+    if kind not in learn:
+        raise ValueError(f"what is trained is a cnn or a gru, not {kind!r}")
+    how: dict = dict(first_step=0, seed=seed, checkpoint=checkpoint, **settings)
+    model, _ = learn[kind](clips.split("train"), clips.split("validation"), **how)
     model.card = dict(data=clips.origin.card(), seed=seed)
     return model
 
@@ -162,7 +165,7 @@ def soft_tuning_run(
     weights = read_rewards([f"{reward}:{weight}"])
     prior = load_prior(model)
     policy, _ = tune_by_name(prior, weights, seed=seed, **settings)
-    look = dict(beats=beats, seed=seed)
+    look: dict = dict(beats=beats, seed=seed)
     found = figures(policy, prior, reward_of(weights, prior), **look)
     theory = figures(policy, prior, percussion_theory, **look)["reward"]
     some = {name: found[name] for name in ("entropy", "spread", "distinct")}

@@ -21,7 +21,7 @@ from .note_cnn import NoteCNN, train
 from .percussion import percussion_theory
 from .preprocessing import Clips
 from .rewards import LogProbability, Sum, step_rewards
-from .soft_tuning import Episodes, log_policy, soft_tune, tune_to_real
+from .soft_tuning import Episodes, entropy, kl, log_policy, soft_tune, tune_to_real
 from .store import load, load_pretrained
 
 # %% ../nbs/lib/tuning_job.ipynb #e14dcc81
@@ -140,12 +140,12 @@ def figures(
     classes = torch.from_numpy(class_array(played)).long()
     terms = {} if reward is None else reward.terms()
     with torch.no_grad():
-        parts = {name: w * step_rewards(part, classes).sum(1) for name, (w, part) in terms.items()}
-        earned = sum(parts.values(), torch.zeros(beats))
+        parts = {name: w * step_rewards(part, classes) for name, (w, part) in terms.items()}
+        paid = sum(parts.values(), torch.zeros(classes.shape))
         now, before = log_policy(policy, classes), log_policy(prior, classes)
-        all_played = Episodes(classes, now, before, earned)
-        means = dict(reward=earned) | {f"- {name}": paid for name, paid in parts.items()}
-        means |= dict(KL=all_played.kl(), entropy=all_played.entropy())
+        all_played, earned = Episodes(classes, now, before, paid), paid.sum(1)
+        means = dict(reward=earned) | {f"- {name}": part.sum(1) for name, part in parts.items()}
+        means |= dict(KL=kl(all_played), entropy=entropy(all_played))
     return {
         **{name: value.mean().item() for name, value in means.items()},
         "spread": earned.std().item(),

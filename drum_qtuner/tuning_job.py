@@ -8,6 +8,7 @@ __all__ = ['RULES', 'NAMES', 'read_rewards', 'reward_of', 'check_prior', 'load_p
 
 # %% ../nbs/lib/tuning_job.ipynb #362a2a11
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from .note_cnn import NoteCNN, train
 from .percussion import percussion_theory
 from .preprocessing import Clips
 from .rewards import LogProbability, Sum, step_rewards
-from .soft_tuning import Episodes, log_policy, soft_tune, tune_to_real
+from .soft_tuning import Episodes, entropy, kl, log_policy, soft_tune, tune_to_real
 from .store import load, load_pretrained
 
 # %% ../nbs/lib/tuning_job.ipynb #e14dcc81
@@ -97,9 +98,11 @@ def train_prior(
     **settings,  # as for `train` or `train_gru`
 ):  # a network that knows how a beat begins
     "Train a network on all steps, from an empty page on."
-    how = dict(valid=clips.split("validation"), first_step=0, seed=seed, checkpoint=checkpoint)
-    learn = {"cnn": train, "gru": train_gru}[kind]
-    model, _ = learn(clips.split("train"), **how, **settings)
+    learn: dict[str, Callable] = {"cnn": train, "gru": train_gru}
+    if kind not in learn:
+        raise ValueError(f"what is trained is a cnn or a gru, not {kind!r}")
+    how: dict = dict(first_step=0, seed=seed, checkpoint=checkpoint, **settings)
+    model, _ = learn[kind](clips.split("train"), clips.split("validation"), **how)
     model.card = dict(data=clips.origin.card(), seed=seed)
     return model
 
@@ -137,12 +140,12 @@ def figures(
     classes = torch.from_numpy(class_array(played)).long()
     terms = {} if reward is None else reward.terms()
     with torch.no_grad():
-        parts = {name: w * step_rewards(part, classes).sum(1) for name, (w, part) in terms.items()}
-        earned = sum(parts.values(), torch.zeros(beats))
+        parts = {name: w * step_rewards(part, classes) for name, (w, part) in terms.items()}
+        paid = sum(parts.values(), torch.zeros(classes.shape))
         now, before = log_policy(policy, classes), log_policy(prior, classes)
-        all_played = Episodes(classes, now, before, earned)
-        means = dict(reward=earned) | {f"- {name}": paid for name, paid in parts.items()}
-        means |= dict(KL=all_played.kl(), entropy=all_played.entropy())
+        all_played, earned = Episodes(classes, now, before, paid), paid.sum(1)
+        means = dict(reward=earned) | {f"- {name}": part.sum(1) for name, part in parts.items()}
+        means |= dict(KL=kl(all_played), entropy=entropy(all_played))
     return {
         **{name: value.mean().item() for name, value in means.items()},
         "spread": earned.std().item(),
@@ -162,7 +165,7 @@ def soft_tuning_run(
     weights = read_rewards([f"{reward}:{weight}"])
     prior = load_prior(model)
     policy, _ = tune_by_name(prior, weights, seed=seed, **settings)
-    look = dict(beats=beats, seed=seed)
+    look: dict = dict(beats=beats, seed=seed)
     found = figures(policy, prior, reward_of(weights, prior), **look)
     theory = figures(policy, prior, percussion_theory, **look)["reward"]
     some = {name: found[name] for name in ("entropy", "spread", "distinct")}

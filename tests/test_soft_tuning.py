@@ -20,7 +20,9 @@ from drum_qtuner.rewards import Addable, Rule, WholeBeat, rule
 from drum_qtuner.soft_tuning import (
     Episodes,
     SoftSettings,
-    Tuning,
+    SoftTuning,
+    entropy,
+    kl,
     leave_one_out,
     log_policy,
     log_variance,
@@ -116,8 +118,8 @@ def test_it_reaches_the_optimum(kl_cost, updates):
     assert before > 0.1 and after < 1e-3
     last, p = table.iloc[-1], np.exp(log_p(policy.logits.detach()))
     np.testing.assert_allclose(last["reward"], p @ along(pays(1)), atol=0.1)
-    kl = p @ (log_p(policy.logits.detach()) - log_p(Table(0).logits.detach()))
-    np.testing.assert_allclose(last["kl"], kl, atol=0.1)
+    nats = p @ (log_p(policy.logits.detach()) - log_p(Table(0).logits.detach()))
+    np.testing.assert_allclose(last["kl"], nats, atol=0.1)
     np.testing.assert_allclose(last["entropy"], -(p @ np.log(p)), atol=0.1)
 
 
@@ -135,7 +137,8 @@ def test_no_reward_no_change():
 def episodes(policy, prior, pay, numbers) -> Episodes:
     "The beats of these numbers, from 0 to 80."
     classes = torch.from_numpy(BEATS[numbers])
-    earned = torch.from_numpy(along(pay)[numbers]).double()
+    rows = [[NUMBER[tuple(beat[:t])] for t in range(STEPS)] for beat in BEATS[numbers].tolist()]
+    earned = torch.from_numpy(pay[np.array(rows), BEATS[numbers]]).double()
     with torch.no_grad():
         before = log_policy(prior, classes).double()
     return Episodes(classes, log_policy(policy, classes).double(), before, earned)
@@ -147,16 +150,16 @@ def test_what_episodes_know():
     p, q = (log_p(model.logits.detach()) for model in (policy, prior))
     played = episodes(policy, prior, pays(1), np.arange(81))
     share = np.exp(p)
-    np.testing.assert_allclose(played.log_ratio().detach(), p - q, atol=1e-5)
-    np.testing.assert_allclose(share @ played.kl().detach().numpy(), share @ (p - q), atol=1e-5)
-    np.testing.assert_allclose(share @ played.entropy().detach().numpy(), -share @ p, atol=1e-5)
+    np.testing.assert_allclose(played.log_ratio().sum(1).detach(), p - q, atol=1e-5)
+    np.testing.assert_allclose(share @ kl(played).detach().numpy(), share @ (p - q), atol=1e-5)
+    np.testing.assert_allclose(share @ entropy(played).detach().numpy(), -share @ p, atol=1e-5)
     # one beat, by hand: at each step the KL of three numbers
     logits = [np.asarray(m.logits.detach(), float) for m in (policy, prior)]
     now, before = (x - np.log(np.exp(x).sum(1, keepdims=True)) for x in logits)
     rows = [NUMBER[tuple(BEATS[50][:t])] for t in range(STEPS)]
     by_hand = sum(np.exp(now[i]) @ (now[i] - before[i]) for i in rows)
-    np.testing.assert_allclose(played.kl()[50].item(), by_hand, atol=1e-5)
-    assert (played.kl() >= 0).all()
+    np.testing.assert_allclose(kl(played)[50].item(), by_hand, atol=1e-5)
+    assert (kl(played) >= 0).all()
 
 
 def objective(logits, prior, pay, kl_cost) -> float:
@@ -266,6 +269,23 @@ def test_any_number_of_threads_gives_the_same_bits(gru, finished):
         torch.set_num_threads(threads)
 
 
+@pytest.mark.xfail(strict=True, reason="numpy's sums of a large batch differ in their last bits")
+def test_beats_are_played_on_one_thread():
+    "The GRU and the Note-CNN play with numpy, whose sums depend on the number of threads."
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    seen = set()
+
+    class Watched(Table):
+        def scores(self, prefix):
+            seen.update(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+            return super().scores(prefix)
+
+    with threadpool_limits(2):
+        soft_tune(Watched(0), reward_of(pays(1)), steps=STEPS, **SMALL)
+    assert seen == {1}
+
+
 def test_a_checkpoint_of_another_tuning_is_refused(gru, finished, tmp_path):
     path = tmp_path / "there.safetensors"
     soft_tune(gru, rests, checkpoint=path, **SMALL)
@@ -335,7 +355,7 @@ class SameEnds(WholeBeat):
 def test_whole_beats_are_judged_every_two_bars(gru, steps, most):
     note_cnn = new_note_cnn(0, channels=2, hidden=2)
     for prior in (gru, note_cnn):
-        tuning = Tuning(prior, 1.0 * SameEnds(), log_variance, SoftSettings(steps=steps))
+        tuning = SoftTuning(prior, 1.0 * SameEnds(), log_variance, SoftSettings(steps=steps))
         assert tuning(prior, 0).isfinite()
         row = tuning.figures()
         assert 0 < row["reward"] < most and row["same ends"] == row["reward"] and row["kl"] == 0

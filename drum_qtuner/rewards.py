@@ -56,11 +56,11 @@ def step_rewards(
 class Addable:
     "A reward that is added and scaled, and that shows its parts; needs `scores` of its own."
 
-    name = "reward"  # of this part, in tables and pictures
+    name = ""  # of this part, in tables and pictures; none: that of its class
 
     def terms(self) -> dict[str, tuple[float, Any]]:  # {name: (weight, reward)}
         "The parts of which it is the sum."
-        return {self.name: (1.0, self)}
+        return {self.name or type(self).__name__: (1.0, self)}
 
     def __add__(self, other):
         return Sum(self) if isinstance(other, int) and other == 0 else Sum(self, other)
@@ -182,6 +182,11 @@ class WholeBeat(Addable):
 
     @torch.no_grad()
     def step_rewards(self, classes):
+        if classes.shape[1] < self.steps:
+            raise ValueError(
+                f"{self.name or type(self).__name__} judges {self.steps} steps, and these beats"
+                f" have {classes.shape[1]}"
+            )
         paid = torch.zeros(classes.shape)
         for end in range(self.steps, classes.shape[1] + 1, self.steps):
             paid[:, end - 1] = self.worth(classes[:, end - self.steps : end])

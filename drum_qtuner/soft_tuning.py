@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log_policy', 'Episodes', 'log_variance', 'leave_one_out', 'SoftSettings', 'play', 'kl', 'entropy', 'SoftTuning',
-           'as_policy', 'soft_tune', 'tune_to_real']
+           'as_policy', 'check_names', 'soft_tune', 'tune_to_real']
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0004
 import copy
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
+from threadpoolctl import threadpool_limits
 
 from .decoding import listener
 from .density_ratio import density_ratio
@@ -83,8 +84,8 @@ class SoftSettings:
     def __post_init__(self):
         for name, low in dict(updates=1, batch_size=2, seed=0, steps=1).items():
             check_whole(name, getattr(self, name), low)
-        for name in ("learning_rate", "kl_cost"):
-            check_number(name, getattr(self, name), 1e-9)
+        for name, high in dict(learning_rate=1, kl_cost=1e9).items():
+            check_number(name, getattr(self, name), 1e-9, high)
 
     def rate(self, done: int) -> float:
         "The learning rate after so many updates."
@@ -95,9 +96,10 @@ def play(policy, s: SoftSettings, update: int) -> torch.Tensor:  # long (beats, 
     "Beats for one update, drawn from the policy as it is."
     numbers, hear = np.random.default_rng([s.seed, update]), listener(policy, s.batch_size)
     classes = np.zeros((s.batch_size, s.steps), int)
-    for t in range(s.steps):
-        scores = np.asarray(hear(classes[:, :t]), np.float64)
-        classes[:, t] = (scores + numbers.gumbel(size=scores.shape)).argmax(1)
+    with threadpool_limits(1):  # the same sums on any machine
+        for t in range(s.steps):
+            scores = np.asarray(hear(classes[:, :t]), np.float64)
+            classes[:, t] = (scores + numbers.gumbel(size=scores.shape)).argmax(1)
     return torch.from_numpy(classes)
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0037
@@ -123,6 +125,8 @@ class SoftTuning:
         classes, parts = play(policy, self.s, update), {}
         for name, (weight, part) in self.reward.terms().items():
             parts[name] = weight * step_rewards(part, classes)
+            if not parts[name].isfinite().all():
+                raise ValueError(f"the reward {name} gives NaN or infinity for some beat")
         with torch.no_grad():
             prior = log_policy(self.prior, classes)
         reward = torch.stack(list(parts.values())).sum(0)
@@ -135,7 +139,7 @@ class SoftTuning:
 @torch.no_grad()
 def log(self: SoftTuning, played: Episodes, parts: dict):
     "Remember what is worth knowing of the beats of an update."
-    earned = {name: part.sum(1) for name, part in {"reward": played.reward, **parts}.items()}
+    earned = {name: part.sum(1) for name, part in {**parts, "reward": played.reward}.items()}
     row = dict(earned, kl=kl(played), entropy=entropy(played))
     self.rows.append({name: value.mean().item() for name, value in row.items()})
     self.rows[-1]["spread"] = earned["reward"].std().item()
@@ -152,16 +156,32 @@ def as_policy(
     prior,  # a model
 ):  # a copy that can be tuned
     "The policy as it begins; an error for a model that has no log p."
-    if not callable(getattr(prior, "all_scores", None)):
+    policy = copy.deepcopy(prior)
+    try:
+        said = policy.all_scores(torch.zeros(1, 1).long()).shape
+        fits = tuple(said) == (1, 2, policy.classes)
+    except (AttributeError, IndexError, RuntimeError, TypeError):
+        fits = False
+    if not fits:
         raise ValueError(
             f"a {type(prior).__name__} cannot be the prior of a soft tuning: it needs `all_scores`,"
-            " logits of every step, as a Note-CNN and a DrumGRU have them"
+            " logits of all classes at every step, as a Note-CNN and a DrumGRU have them"
         )
-    policy = copy.deepcopy(prior)
     for layer in policy.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0  # the policy that plays is the one that is judged
     return policy
+
+
+def check_names(
+    reward: Sum,  # of a soft tuning
+):
+    "An error for a part whose name is a column of the table already."
+    taken = {"updates", "train_loss", "kl", "entropy", "spread", "round"}
+    if len(reward.terms()) > 1:
+        taken.add("reward")
+    if both := taken & set(reward.terms()):
+        raise ValueError(f"a part of the reward is called {min(both)!r}: give it another `name`")
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0041
 def soft_tune(
@@ -173,23 +193,16 @@ def soft_tune(
     **settings,  # as for `SoftSettings`
 ) -> tuple:  # the policy; a table: updates, train_loss, reward, its parts, kl, entropy, spread
     "Maximise reward - kl_cost * KL(policy, prior) over whole beats (Jaques et al. 2017)."
-    s, policy = SoftSettings(**settings), as_policy(prior)
+    s, policy, prior = SoftSettings(**settings), as_policy(prior), as_policy(prior).eval()
     total = Sum(check_reward(reward, prior.classes, s.steps))
+    check_names(total)
     tuning = SoftTuning(prior, total, loss, s)
     points = set(np.linspace(0, s.updates, 41).round().astype(int)) - {0}
     shared = asdict(s) | {"parts": [identity(part) for part in (prior, total, loss)]}
     rows = fit(
-        policy,
-        range(s.updates),
-        tuning,
-        torch.optim.Adam(policy.parameters(), s.learning_rate),
-        points=points,
-        checkpoint=checkpoint,
-        settings=shared,
-        callback=callback,
-        rate=s.rate,
-        figures=tuning.figures,
-        desc="soft tuning",
+        policy, range(s.updates), tuning, torch.optim.Adam(policy.parameters(), s.learning_rate),
+        points=points, checkpoint=checkpoint, settings=shared, callback=callback,
+        rate=s.rate, figures=tuning.figures, desc="soft tuning",
     )
     return policy, pd.DataFrame(rows).drop(columns="valid_loss")
 
@@ -204,7 +217,7 @@ def tune_to_real(
 ) -> tuple:  # the policy; the tables of all rounds as one
     "Learn from the policy's beats what they lack, tune with that reward, and begin again."
     policy, tables = prior, []
-    for k in range(rounds):
+    for k in range(check_whole("rounds", rounds, 1)):
         checkpoint = None if folder is None else Path(folder) / f"round-{k}.safetensors"
         reward = density_ratio(policy, clips, seed=100 * seed + k)
         how = dict(settings, seed=100 * seed + k, checkpoint=checkpoint)

@@ -119,6 +119,8 @@ def tune_by_name(
     "First to sound real, if that is asked for; then, close to what came out, all other rewards."
     policy, tables, reward = prior, [], reward_of(weights, prior)
     if "realism" in weights:
+        if clips is None:
+            raise ValueError("realism needs real clips: give clips=")
         policy, table = tune_to_real(policy, clips, rounds, folder=folder, **settings)
         tables.append(table.assign(stage="realism"))
     if reward is not None:

@@ -41,7 +41,8 @@ def _networks(part, around=()) -> list:
 def identity(part) -> str:
     "A reward, value or policy in words, for checkpoints: the same in every process."
     words = getattr(part, "__name__", repr(part))
-    words = type(part).__name__ if " at 0x" in words else words
+    unsaid = " at 0x" in words or isinstance(part, nn.Module)
+    words = type(part).__name__ if unsaid else words
     return " ".join([words, *(f"network {network_hash(one)}" for one in _networks(part))])
 
 

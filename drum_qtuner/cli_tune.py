@@ -30,7 +30,7 @@ from .runs import read_clips
 what_to_tune = combined(
     click.option(
         "--model",
-        help="Network to begin with: gru, note_cnn, or a .safetensors file.  [default: gru]",
+        help="Network to begin with: gru, cnn, note_cnn, or a .safetensors file.  [default: gru]",
     ),
     click.option(
         "--scratch",
@@ -44,7 +44,8 @@ what_to_tune = combined(
         required=True,
         metavar="NAME[:WEIGHT]",
         help="theory, one of its rules (backbeat, downbeat, timekeeping, fill, crash, repetition,"
-        " density, long-runs), log-p, realism. As often as you like.",
+        " density, long-runs), log-p, realism, or the file of a taste (.json). As often as you"
+        " like.",
     ),
 )
 how_to_tune = combined(

@@ -200,9 +200,17 @@ def soft_tune(
     points = set(np.linspace(0, s.updates, 41).round().astype(int)) - {0}
     shared = asdict(s) | {"parts": [identity(part) for part in (prior, total, loss)]}
     rows = fit(
-        policy, range(s.updates), tuning, torch.optim.Adam(policy.parameters(), s.learning_rate),
-        points=points, checkpoint=checkpoint, settings=shared, callback=callback,
-        rate=s.rate, figures=tuning.figures, desc="soft tuning",
+        policy,
+        range(s.updates),
+        tuning,
+        torch.optim.Adam(policy.parameters(), s.learning_rate),
+        points=points,
+        checkpoint=checkpoint,
+        settings=shared,
+        callback=callback,
+        rate=s.rate,
+        figures=tuning.figures,
+        desc="soft tuning",
     )
     return policy, pd.DataFrame(rows).drop(columns="valid_loss")
 

@@ -101,14 +101,16 @@ def taste_of(
     "The taste behind thumbs up and down: logistic regression."
     given = [checked_vote(vote) for vote in votes]
     answers = np.array([vote.liked for vote in given], bool)
-    if min(answers.sum(), (~answers).sum()) < FEWEST:
+    classes = np.array([vote.beat.classes() for vote in given]).reshape(len(given), STEPS)
+    heard = _numbered(classes)
+    liked, disliked = (len(np.unique(heard[answers == up])) for up in (True, False))
+    if min(liked, disliked) < FEWEST:
         raise ValueError(
-            f"a taste needs at least {FEWEST} likes and {FEWEST} dislikes, not {answers.sum()} and"
-            f" {(~answers).sum()}: go on voting"
+            f"a taste needs likes of {FEWEST} different beats and dislikes of as many, not of"
+            f" {liked} and {disliked}: go on voting"
         )
-    classes = np.array([vote.beat.classes() for vote in given])
     x = standardised(classes, *real_features())
-    return _taste(False, x, answers, _numbered(classes)[:, None], seed)
+    return _taste(False, x, answers, heard[:, None], seed)
 
 # %% ../nbs/lib/taste_fit.ipynb #900343f9
 def taste_of_pairs(

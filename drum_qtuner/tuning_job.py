@@ -23,6 +23,7 @@ from .preprocessing import Clips
 from .rewards import LogProbability, Sum, step_rewards
 from .soft_tuning import Episodes, entropy, kl, log_policy, soft_tune, tune_to_real
 from .store import load, load_pretrained
+from .taste import load_taste
 
 # %% ../nbs/lib/tuning_job.ipynb #e14dcc81
 RULES = {name.replace(" ", "-"): part for name, (_, part) in percussion_theory.terms().items()}
@@ -42,15 +43,27 @@ def _weight(name, weight):
     return number
 
 
+def _name_and_weight(word):
+    "What stands before and behind the colon; the path of a file may hold colons of its own."
+    path, is_file, rest = word.partition(".json")
+    if is_file:
+        return path + is_file, rest.removeprefix(":")
+    name, _, weight = word.partition(":")
+    return name, weight
+
+
 def read_rewards(
-    words,  # such as ["theory:2.5", "realism"]
+    words,  # such as ["theory:2.5", "realism", "taste.json"]
 ) -> dict[str, float]:  # {name: weight}
     "Names with a weight behind a colon; without one it is 1, and what is named twice adds up."
     found: dict[str, float] = {}
     for word in words:
-        name, _, weight = word.partition(":")
-        if name not in NAMES:
-            raise ValueError(f"there is no reward {name!r}; there are {', '.join(NAMES)}")
+        name, weight = _name_and_weight(word)
+        if name not in NAMES and not name.endswith(".json"):
+            raise ValueError(
+                f"there is no reward {name!r}; there are {', '.join(NAMES)}, and files of a taste"
+                " (.json)"
+            )
         found[name] = found.get(name, 0.0) + _weight(name, weight)
     if not found:
         raise ValueError(f"needs a reward: {', '.join(NAMES)}")
@@ -63,6 +76,7 @@ def reward_of(
 ) -> Sum | None:  # none: there is no other than realism
     "All rewards but realism as one."
     known = RULES | {"theory": percussion_theory}
+    known |= {name: load_taste(name) for name in weights if name.endswith(".json")}
     if "log-p" in weights:
         known = known | {"log-p": LogProbability(prior)}
     parts = [weight * known[name] for name, weight in weights.items() if name != "realism"]

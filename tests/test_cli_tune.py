@@ -21,7 +21,9 @@ from drum_qtuner.rewards import LogProbability
 from drum_qtuner.soft_tuning import soft_tune
 from drum_qtuner.store import load, load_pretrained
 from drum_qtuner.sweeps import sweep
+from drum_qtuner.taste_fit import taste_of
 from drum_qtuner.tuning_job import figures, read_rewards, reward_of, soft_tuning_run
+from drum_qtuner.votes import Vote
 
 pytestmark = pytest.mark.xdist_group("cli_tune")
 
@@ -195,3 +197,20 @@ def test_a_sweep_of_weights(gru):
 
 def test_the_command_is_there():
     assert main.commands["tune"] is cli_tune.tune_command
+
+
+def test_a_taste_is_a_reward(tmp_path):
+    "Votes for rides, and against hi-hats, in a file: the network is tuned with it."
+    votes = []
+    for cymbal in (8, 6):
+        for step in range(1, 31, 4):  # another bass drum each time
+            classes = [0, 9, cymbal, 9, 1, 9, cymbal, 9] * 4
+            classes[step] = 0
+            votes.append(Vote(Beat.from_classes(classes), cymbal == 8))
+    path = taste_of(votes).save(tmp_path / "mine.json")
+    weights = read_rewards([f"{path}:2", "theory"])
+    assert weights == {str(path): 2.0, "theory": 1.0}
+    reward = reward_of(weights, load_pretrained("gru"))
+    assert reward.terms()["taste"][0] == 2
+    with pytest.raises(ValueError, match="files of a taste"):
+        read_rewards(["mine.txt"])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log_policy', 'Episodes', 'log_variance', 'leave_one_out', 'SoftSettings', 'play', 'kl', 'entropy', 'SoftTuning',
-           'as_policy', 'check_names', 'soft_tune', 'tune_to_real']
+           'check_names', 'soft_tune', 'tune_to_real', 'as_policy']
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0004
 import copy
@@ -151,7 +151,64 @@ def figures(self: SoftTuning) -> dict:  # {name: mean since the last time}
     rows, self.rows = self.rows, []
     return pd.DataFrame(rows).mean().to_dict()
 
-# %% ../nbs/09_soft_tuning.ipynb #soft0064
+# %% ../nbs/09_soft_tuning.ipynb #soft0066
+def check_names(
+    reward: Sum,  # of a soft tuning
+) -> Sum:  # the reward
+    "An error for a part whose name is a column of the table already."
+    taken = {"updates", "train_loss", "kl", "entropy", "spread", "round"}
+    if len(reward.terms()) > 1:
+        taken.add("reward")
+    if both := taken & set(reward.terms()):
+        raise ValueError(f"a part of the reward is called {min(both)!r}: give it another `name`")
+    return reward
+
+# %% ../nbs/09_soft_tuning.ipynb #soft0041
+@patch
+def run(self: SoftTuning, policy, **options) -> list[dict]:
+    "Change the policy, update by update; rows as `fit` gives them."
+    s, parts = self.s, (self.prior, self.reward, self.loss)
+    options["points"] = set(np.linspace(0, s.updates, 41).round().astype(int)) - {0}
+    options["settings"] = asdict(s) | {"parts": [identity(part) for part in parts]}
+    options |= dict(rate=s.rate, figures=self.figures, desc="soft tuning")
+    optimizer = torch.optim.Adam(policy.parameters(), s.learning_rate)
+    return fit(policy, range(s.updates), self, optimizer, **options)
+
+# %% ../nbs/09_soft_tuning.ipynb #soft0042
+def soft_tune(
+    prior,  # a model with `all_scores`: where the policy begins, and what it stays close to
+    reward: Reward,  # what its beats are worth
+    loss: Callable = log_variance,  # or `leave_one_out`, or one of your own
+    checkpoint: str | os.PathLike | None = None,  # a file to resume from; it stays when all is done
+    callback: Callable | None = None,  # called as callback(updates done, policy)
+    **settings,  # as for `SoftSettings`
+) -> tuple:  # the policy; a table: updates, train_loss, reward, its parts, kl, entropy, spread
+    "Maximise reward - kl_cost * KL(policy, prior) over whole beats (Jaques et al. 2017)."
+    s, prior, policy = SoftSettings(**settings), as_policy(prior).eval(), as_policy(prior)
+    total = check_names(Sum(check_reward(reward, prior.classes, s.steps)))
+    rows = SoftTuning(prior, total, loss, s).run(policy, checkpoint=checkpoint, callback=callback)
+    return policy, pd.DataFrame(rows).drop(columns="valid_loss")
+
+# %% ../nbs/09_soft_tuning.ipynb #soft0058
+def tune_to_real(
+    prior,  # a model with `all_scores`
+    clips: Clips,  # real ones, as the beats should be
+    rounds: int = 5,  # how often the reward is learned anew
+    seed: int = 0,  # of the discriminators, and of the beats that are played
+    folder: str | os.PathLike | None = None,  # of checkpoints to resume from; they stay
+    **settings,  # of each round, as for `SoftSettings`
+) -> tuple:  # the policy; the tables of all rounds as one
+    "Learn from the policy's beats what they lack, tune with that reward, and begin again."
+    policy, tables = prior, []
+    for k in range(check_whole("rounds", rounds, 1)):
+        checkpoint = None if folder is None else Path(folder) / f"round-{k}.safetensors"
+        reward = density_ratio(policy, clips, seed=100 * seed + k)
+        how = dict(settings, seed=100 * seed + k, checkpoint=checkpoint)
+        policy, table = soft_tune(policy, reward, **how)
+        tables.append(table.assign(round=k + 1))
+    return policy, pd.concat(tables, ignore_index=True)
+
+# %% ../nbs/09_soft_tuning.ipynb #soft0065
 def as_policy(
     prior,  # a model
 ):  # a copy that can be tuned
@@ -171,64 +228,3 @@ def as_policy(
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0  # the policy that plays is the one that is judged
     return policy
-
-
-def check_names(
-    reward: Sum,  # of a soft tuning
-):
-    "An error for a part whose name is a column of the table already."
-    taken = {"updates", "train_loss", "kl", "entropy", "spread", "round"}
-    if len(reward.terms()) > 1:
-        taken.add("reward")
-    if both := taken & set(reward.terms()):
-        raise ValueError(f"a part of the reward is called {min(both)!r}: give it another `name`")
-
-# %% ../nbs/09_soft_tuning.ipynb #soft0041
-def soft_tune(
-    prior,  # a model with `all_scores`: where the policy begins, and what it stays close to
-    reward: Reward,  # what its beats are worth
-    loss: Callable = log_variance,  # or `leave_one_out`, or one of your own
-    checkpoint: str | os.PathLike | None = None,  # a file to resume from; it stays when all is done
-    callback: Callable | None = None,  # called as callback(updates done, policy)
-    **settings,  # as for `SoftSettings`
-) -> tuple:  # the policy; a table: updates, train_loss, reward, its parts, kl, entropy, spread
-    "Maximise reward - kl_cost * KL(policy, prior) over whole beats (Jaques et al. 2017)."
-    s, policy, prior = SoftSettings(**settings), as_policy(prior), as_policy(prior).eval()
-    total = Sum(check_reward(reward, prior.classes, s.steps))
-    check_names(total)
-    tuning = SoftTuning(prior, total, loss, s)
-    points = set(np.linspace(0, s.updates, 41).round().astype(int)) - {0}
-    shared = asdict(s) | {"parts": [identity(part) for part in (prior, total, loss)]}
-    rows = fit(
-        policy,
-        range(s.updates),
-        tuning,
-        torch.optim.Adam(policy.parameters(), s.learning_rate),
-        points=points,
-        checkpoint=checkpoint,
-        settings=shared,
-        callback=callback,
-        rate=s.rate,
-        figures=tuning.figures,
-        desc="soft tuning",
-    )
-    return policy, pd.DataFrame(rows).drop(columns="valid_loss")
-
-# %% ../nbs/09_soft_tuning.ipynb #soft0057
-def tune_to_real(
-    prior,  # a model with `all_scores`
-    clips: Clips,  # real ones, as the beats should be
-    rounds: int = 5,  # how often the reward is learned anew
-    seed: int = 0,  # of the discriminators, and of the beats that are played
-    folder: str | os.PathLike | None = None,  # of checkpoints to resume from; they stay
-    **settings,  # of each round, as for `SoftSettings`
-) -> tuple:  # the policy; the tables of all rounds as one
-    "Learn from the policy's beats what they lack, tune with that reward, and begin again."
-    policy, tables = prior, []
-    for k in range(check_whole("rounds", rounds, 1)):
-        checkpoint = None if folder is None else Path(folder) / f"round-{k}.safetensors"
-        reward = density_ratio(policy, clips, seed=100 * seed + k)
-        how = dict(settings, seed=100 * seed + k, checkpoint=checkpoint)
-        policy, table = soft_tune(policy, reward, **how)
-        tables.append(table.assign(round=k + 1))
-    return policy, pd.concat(tables, ignore_index=True)

@@ -207,7 +207,10 @@ def test_a_ranking_is_its_pairs():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: taste_of([]), "likes of 3 different beats and dislikes of as many, not of 0 and 0"),
+        (
+            lambda: taste_of([]),
+            "likes of 3 different beats and dislikes of as many, not of 0 and 0",
+        ),
         (lambda: taste_of([(beat, True) for beat in heard(8, 0)]), "not of 8 and 0: go on voting"),
         (lambda: taste_of([(heard(1, 0)[0], 1)]), "True or False, not 1"),
         (lambda: taste_of_pairs([]), "needs 6 or more pairs"),

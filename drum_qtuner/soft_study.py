@@ -6,7 +6,7 @@
 __all__ = ['ROUNDS', 'FOLDER', 'WEIGHT', 'STAGES', 'CLASSIFIERS', 'TREES', 'SPACE', 'ONCE', 'FIGURES', 'study_networks',
            'study_beats', 'beat_figures', 'study_run', 'study_interval', 'study_systems', 'study_table', 'frontier']
 
-# %% ../nbs/lib/soft_study.ipynb #9acd53a7
+# %% ../nbs/lib/soft_study.ipynb #002efc9a
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ from .soft_tuning import soft_tune, tune_to_real
 from .store import load, load_pretrained, save
 from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/soft_study.ipynb #1dda23f7
+# %% ../nbs/lib/soft_study.ipynb #b0034836
 ROUNDS = {"cnn": 5, "gru": 3}  # of tuning to sound real
 FOLDER = Path("soft_study")  # where networks are kept
 
@@ -68,7 +68,7 @@ def study_networks(
 
     return prior, _kept(folder / f"{model}-{seed}-real.safetensors", tuned)
 
-# %% ../nbs/lib/soft_study.ipynb #c1fb0ea7
+# %% ../nbs/lib/soft_study.ipynb #79e6c972
 WEIGHT = 2.75  # of theory, chosen on validation clips: as much as leaves the realism of before
 STAGES = (
     "supervised",
@@ -115,7 +115,7 @@ def study_beats(
         policy = soft_tune(policy, weight * percussion_theory, updates=300, seed=seed)[0]
     return generate(policy, n, primer=[], seed=1000 + seed)
 
-# %% ../nbs/lib/soft_study.ipynb #056382bf
+# %% ../nbs/lib/soft_study.ipynb #7e040b0c
 CLASSIFIERS = {"trees": boosting, "convolution": convolution, "recurrent": recurrent}
 
 
@@ -165,7 +165,7 @@ def study_run(
     classifiers = tuple(CLASSIFIERS) if judges == "all" else ("trees",)
     return beat_figures(study_beats(model, seed, stage, weight, n), real, classifiers, n // 2)
 
-# %% ../nbs/lib/soft_study.ipynb #b9860290
+# %% ../nbs/lib/soft_study.ipynb #bc025706
 TREES = {"judges": ["trees"]}
 SPACE = [
     {"model": ["cnn", "gru"], "stage": ["supervised", "realism"]},
@@ -177,13 +177,15 @@ SPACE = [
 ]
 ONCE = [{"model": ["real", "note_cnn", "dqn-0.1", "dqn-0.5"], "stage": ["as it is"]}]
 
-# %% ../nbs/lib/soft_study.ipynb #192eae0d
+# %% ../nbs/lib/soft_study.ipynb #a8d1d373
 def _interval(figures):
     "Mean of (seeds, runs), and half the width of its 95% interval."
     seeds, runs = figures.shape
     over_runs = t.ppf(0.975, runs - 1) * figures.mean(0).std(ddof=1) if runs > 1 else 0.0
-    over_seeds = t.ppf(0.975, seeds - 1) * figures.mean(1).std(ddof=1) / seeds**0.5
-    return figures.mean(), float(np.hypot(over_runs, over_seeds if seeds > 1 else 0.0))
+    over_seeds = 0.0
+    if seeds > 1:
+        over_seeds = t.ppf(0.975, seeds - 1) * figures.mean(1).std(ddof=1) / seeds**0.5
+    return figures.mean(), float(np.hypot(over_runs, over_seeds))
 
 
 def _runs_of(rows, name):
@@ -201,7 +203,7 @@ def study_interval(
     own = _runs_of(rows, name)
     return _interval(own if beside is None else own - _runs_of(beside, name))
 
-# %% ../nbs/lib/soft_study.ipynb #6b154657
+# %% ../nbs/lib/soft_study.ipynb #4f649ba4
 FIGURES = ("trees", "convolution", "recurrent", "theory", "distinct", "near copies", "coverage")
 
 
@@ -234,12 +236,10 @@ def study_table(
     text = {}
     for name, own in study_systems(rows).items():
         each = {figure: study_interval(own, figure) for figure in FIGURES}
-        text[name] = {
-            k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()
-        }
+        text[name] = {k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()}
     return pd.DataFrame(text).T
 
-# %% ../nbs/lib/soft_study.ipynb #aba9de21
+# %% ../nbs/lib/soft_study.ipynb #b7db37ae
 def _point(ax, own, label, **style):
     "A system as a point with both of its intervals."
     (x, dx), (y, dy) = (study_interval(own, name) for name in ("theory", "trees"))
@@ -254,8 +254,7 @@ def frontier(
 
     figure, ax = plt.subplots(figsize=(7.4, 3.6), layout="constrained")
     for stage, before, color in (
-        ("theory", "realism", "#D55E00"),
-        ("supervised theory", "supervised", "#0072B2"),
+        ("theory", "realism", "#D55E00"), ("supervised theory", "supervised", "#0072B2")
     ):
         line = [_system(rows, "cnn", before)]
         tuned = _system(rows, "cnn", stage)
@@ -266,27 +265,13 @@ def frontier(
             label = f"Note-CNN, {before}, then theory" if weight == 0 else None
             _point(ax, own, label, color=color, marker="o")
     for model, stage, marker in (
-        ("gru", "supervised", "s"),
-        ("gru", "realism", "D"),
-        ("gru", "theory", "^"),
-        ("cnn", "best of 8", "x"),
-        ("gru", "best of 8", "+"),
-        ("real", "as it is", "*"),
-        ("note_cnn", "as it is", "v"),
-        ("dqn-0.1", "as it is", "<"),
-        ("dqn-0.5", "as it is", ">"),
+        ("gru", "supervised", "s"), ("gru", "realism", "D"), ("gru", "theory", "^"),
+        ("cnn", "best of 8", "x"), ("gru", "best of 8", "+"), ("real", "as it is", "*"),
+        ("note_cnn", "as it is", "v"), ("dqn-0.1", "as it is", "<"), ("dqn-0.5", "as it is", ">"),
     ):
         own = _system(rows, model, stage)
         name = "real clips" if model == "real" else f"{model}, {stage}"
-        _point(
-            ax,
-            own,
-            name.replace(", as it is", ""),
-            color="black",
-            marker=marker,
-            ls="",
-            mfc="white",
-        )
+        _point(ax, own, name.replace(", as it is", ""), color="black", marker=marker, ls="", mfc="white")
     ax.set(xlabel="theory", ylabel="accuracy of trees (lower: harder to tell)")
     ax.legend(fontsize=6, ncols=2)
     plt.close(figure)

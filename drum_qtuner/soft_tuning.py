@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log_policy', 'Episodes', 'log_variance', 'leave_one_out', 'SoftSettings', 'play', 'kl', 'entropy', 'SoftTuning',
-           'check_names', 'soft_tune', 'tune_to_real', 'as_policy']
+           'as_policy', 'check_names', 'soft_tune', 'tune_to_real']
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0004
 import copy
@@ -151,6 +151,27 @@ def figures(self: SoftTuning) -> dict:  # {name: mean since the last time}
     rows, self.rows = self.rows, []
     return pd.DataFrame(rows).mean().to_dict()
 
+# %% ../nbs/09_soft_tuning.ipynb #soft0065
+def as_policy(
+    prior,  # a model
+):  # a copy that can be tuned
+    "The policy as it begins; an error for a model that has no log p."
+    policy = copy.deepcopy(prior)
+    try:
+        said = policy.all_scores(torch.zeros(1, 1).long()).shape
+        fits = tuple(said) == (1, 2, policy.classes)
+    except (AttributeError, IndexError, RuntimeError, TypeError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"a {type(prior).__name__} cannot be the prior of a soft tuning: it needs `all_scores`,"
+            " logits of all classes at every step, as a Note-CNN and a DrumGRU have them"
+        )
+    for layer in policy.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0  # the policy that plays is the one that is judged
+    return policy
+
 # %% ../nbs/09_soft_tuning.ipynb #soft0066
 def check_names(
     reward: Sum,  # of a soft tuning
@@ -207,24 +228,3 @@ def tune_to_real(
         policy, table = soft_tune(policy, reward, **how)
         tables.append(table.assign(round=k + 1))
     return policy, pd.concat(tables, ignore_index=True)
-
-# %% ../nbs/09_soft_tuning.ipynb #soft0065
-def as_policy(
-    prior,  # a model
-):  # a copy that can be tuned
-    "The policy as it begins; an error for a model that has no log p."
-    policy = copy.deepcopy(prior)
-    try:
-        said = policy.all_scores(torch.zeros(1, 1).long()).shape
-        fits = tuple(said) == (1, 2, policy.classes)
-    except (AttributeError, IndexError, RuntimeError, TypeError):
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"a {type(prior).__name__} cannot be the prior of a soft tuning: it needs `all_scores`,"
-            " logits of all classes at every step, as a Note-CNN and a DrumGRU have them"
-        )
-    for layer in policy.modules():
-        if isinstance(layer, torch.nn.Dropout):
-            layer.p = 0.0  # the policy that plays is the one that is judged
-    return policy

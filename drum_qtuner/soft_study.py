@@ -6,7 +6,7 @@
 __all__ = ['ROUNDS', 'FOLDER', 'WEIGHT', 'STAGES', 'CLASSIFIERS', 'TREES', 'SPACE', 'ONCE', 'FIGURES', 'study_networks',
            'study_beats', 'beat_figures', 'study_run', 'study_interval', 'study_systems', 'study_table', 'frontier']
 
-# %% ../nbs/lib/soft_study.ipynb #002efc9a
+# %% ../nbs/lib/soft_study.ipynb #21e2dec4
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ from .soft_tuning import soft_tune, tune_to_real
 from .store import load, load_pretrained, save
 from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/soft_study.ipynb #b0034836
+# %% ../nbs/lib/soft_study.ipynb #4c33cc67
 ROUNDS = {"cnn": 5, "gru": 3}  # of tuning to sound real
 FOLDER = Path("soft_study")  # where networks are kept
 
@@ -68,7 +68,7 @@ def study_networks(
 
     return prior, _kept(folder / f"{model}-{seed}-real.safetensors", tuned)
 
-# %% ../nbs/lib/soft_study.ipynb #79e6c972
+# %% ../nbs/lib/soft_study.ipynb #d4716461
 WEIGHT = 2.75  # of theory, chosen on validation clips: as much as leaves the realism of before
 STAGES = (
     "supervised",
@@ -115,7 +115,7 @@ def study_beats(
         policy = soft_tune(policy, weight * percussion_theory, updates=300, seed=seed)[0]
     return generate(policy, n, primer=[], seed=1000 + seed)
 
-# %% ../nbs/lib/soft_study.ipynb #7e040b0c
+# %% ../nbs/lib/soft_study.ipynb #97eb5632
 CLASSIFIERS = {"trees": boosting, "convolution": convolution, "recurrent": recurrent}
 
 
@@ -165,7 +165,7 @@ def study_run(
     classifiers = tuple(CLASSIFIERS) if judges == "all" else ("trees",)
     return beat_figures(study_beats(model, seed, stage, weight, n), real, classifiers, n // 2)
 
-# %% ../nbs/lib/soft_study.ipynb #bc025706
+# %% ../nbs/lib/soft_study.ipynb #83aa5a4a
 TREES = {"judges": ["trees"]}
 SPACE = [
     {"model": ["cnn", "gru"], "stage": ["supervised", "realism"]},
@@ -177,7 +177,7 @@ SPACE = [
 ]
 ONCE = [{"model": ["real", "note_cnn", "dqn-0.1", "dqn-0.5"], "stage": ["as it is"]}]
 
-# %% ../nbs/lib/soft_study.ipynb #a8d1d373
+# %% ../nbs/lib/soft_study.ipynb #5ca815ca
 def _interval(figures):
     "Mean of (seeds, runs), and half the width of its 95% interval."
     seeds, runs = figures.shape
@@ -203,7 +203,7 @@ def study_interval(
     own = _runs_of(rows, name)
     return _interval(own if beside is None else own - _runs_of(beside, name))
 
-# %% ../nbs/lib/soft_study.ipynb #4f649ba4
+# %% ../nbs/lib/soft_study.ipynb #81d00215
 FIGURES = ("trees", "convolution", "recurrent", "theory", "distinct", "near copies", "coverage")
 
 
@@ -236,14 +236,26 @@ def study_table(
     text = {}
     for name, own in study_systems(rows).items():
         each = {figure: study_interval(own, figure) for figure in FIGURES}
-        text[name] = {k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()}
+        text[name] = {
+            k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()
+        }
     return pd.DataFrame(text).T
 
-# %% ../nbs/lib/soft_study.ipynb #b7db37ae
-def _point(ax, own, label, **style):
-    "A system as a point with both of its intervals."
-    (x, dx), (y, dy) = (study_interval(own, name) for name in ("theory", "trees"))
-    ax.errorbar(x, y, dy, dx, label=label, capsize=2, ms=4, **style)
+# %% ../nbs/lib/soft_study.ipynb #459bae1d
+def _line(ax, systems, color, label):
+    "Systems as points with both of their intervals, joined by a line."
+    values, halves = np.array(
+        [[study_interval(own, name) for name in ("theory", "trees")] for own in systems]
+    ).transpose(2, 1, 0)
+    ax.errorbar(*values, *halves[::-1], color=color, label=label, marker="o", ms=4, lw=1, capsize=2)
+
+
+def _named_point(ax, own, name):
+    "A system as a point with its name beside it."
+    at = [study_interval(own, figure)[0] for figure in ("theory", "trees")]
+    ax.plot(*at, "k*")
+    place = dict(textcoords="offset points", fontsize=7)
+    ax.annotate(name, at, xytext=(5, 3), **place)
 
 
 def frontier(
@@ -253,26 +265,21 @@ def frontier(
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(7.4, 3.6), layout="constrained")
-    for stage, before, color in (
-        ("theory", "realism", "#D55E00"), ("supervised theory", "supervised", "#0072B2")
+    for model, before, stage, color, label in (
+        ("cnn", "realism", "theory", "#D55E00", "Note-CNN: realism, then more and more theory"),
+        ("cnn", "supervised", "supervised theory", "#0072B2", "Note-CNN: theory alone"),
+        ("gru", "realism", "theory", "#009E73", "GRU: realism, then theory"),
     ):
-        line = [_system(rows, "cnn", before)]
-        tuned = _system(rows, "cnn", stage)
-        line += [own for _, own in tuned.groupby("weight")]
-        ends = [[study_interval(own, name)[0] for own in line] for name in ("theory", "trees")]
-        ax.plot(*ends, color=color, lw=1, zorder=0)
-        for own, weight in zip(line, (0, *sorted(tuned["weight"].unique()))):
-            label = f"Note-CNN, {before}, then theory" if weight == 0 else None
-            _point(ax, own, label, color=color, marker="o")
-    for model, stage, marker in (
-        ("gru", "supervised", "s"), ("gru", "realism", "D"), ("gru", "theory", "^"),
-        ("cnn", "best of 8", "x"), ("gru", "best of 8", "+"), ("real", "as it is", "*"),
-        ("note_cnn", "as it is", "v"), ("dqn-0.1", "as it is", "<"), ("dqn-0.5", "as it is", ">"),
+        weights = [own for _, own in _system(rows, model, stage).groupby("weight")]
+        _line(ax, [_system(rows, model, before), *weights], color, label)
+    for model, stage, name in (
+        ("gru", "supervised", "GRU, supervised"),
+        ("cnn", "best of 8", "Note-CNN, best of 8"),
+        ("gru", "best of 8", "GRU, best of 8"),
+        *((name, "as it is", name) for name in ("real", "note_cnn", "dqn-0.1", "dqn-0.5")),
     ):
-        own = _system(rows, model, stage)
-        name = "real clips" if model == "real" else f"{model}, {stage}"
-        _point(ax, own, name.replace(", as it is", ""), color="black", marker=marker, ls="", mfc="white")
-    ax.set(xlabel="theory", ylabel="accuracy of trees (lower: harder to tell)")
-    ax.legend(fontsize=6, ncols=2)
+        _named_point(ax, _system(rows, model, stage), name)
+    ax.set(xlabel="theory", ylabel="accuracy of trees (.5: they cannot tell)", xlim=(-0.6, 1.05))
+    ax.legend(fontsize=7, loc="center left")
     plt.close(figure)
     return figure

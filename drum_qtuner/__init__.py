@@ -26,6 +26,7 @@ _names = {
     "rewards": ["LogProbability"],
     "percussion": ["percussion_theory"],
     "dqn_tuning": ["QNetwork", "tune"],
+    "soft_tuning": ["soft_tune", "tune_to_real"],
     "fast_tuning": ["fast_tune", "fast_tune_many"],
     "batched_tuning": ["tune_many"],
     "panel": ["evaluate"],

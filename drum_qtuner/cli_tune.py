@@ -118,7 +118,8 @@ def _prior(model, scratch, clips, seed, folder):
     from drum_qtuner.tuning_job import load_prior, train_prior
 
     if scratch is None:
-        return load_prior(model or "gru"), model or "gru"
+        name = "gru" if model is None else model
+        return load_prior(name), name
     return train_prior(scratch, clips, seed, folder / "prior.safetensors"), f"a new {scratch}"
 
 
@@ -175,7 +176,7 @@ def tune_command(
 
     Example:  drum_qtuner tune --model gru --reward realism --reward theory:2.5
     """
-    if model and scratch:
+    if None not in (model, scratch):
         raise click.UsageError(
             "--model and --scratch exclude each other", click.get_current_context()
         )

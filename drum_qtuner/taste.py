@@ -8,7 +8,7 @@ __all__ = ['DESCRIPTORS', 'FEATURES', 'LIMIT', 'features', 'real_features', 'sta
 # %% ../nbs/lib/taste.ipynb #7b529822
 import functools
 import json
-import math
+import sys
 import zlib
 from pathlib import Path
 
@@ -186,8 +186,8 @@ def _numbers(data, wanted, where):
         number = data[name]
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise ValueError(f"{where}: {name} is {number!r:.60}, no number")
-        if not math.isfinite(number):
-            raise ValueError(f"{where}: {name} is {number}")
+        if not abs(number) <= sys.float_info.max:
+            raise ValueError(f"{where}: {name} is {number!r:.60}")
     return [data[name] for name in wanted]
 
 

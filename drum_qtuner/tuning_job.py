@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from .beat import REST
 from .decoding import generate
 from .gru import train_gru
 from .metrics import class_array
@@ -45,10 +46,9 @@ def _weight(name, weight):
 
 def _name_and_weight(word):
     "What stands before and behind the colon; the path of a file may hold colons of its own."
-    path, is_file, rest = word.partition(".json")
-    if is_file:
-        return path + is_file, rest.removeprefix(":")
-    name, _, weight = word.partition(":")
+    if ":" not in word or word.endswith(".json"):
+        return word, ""
+    name, _, weight = word.rpartition(":")
     return name, weight
 
 
@@ -70,13 +70,20 @@ def read_rewards(
     return found
 
 # %% ../nbs/lib/tuning_job.ipynb #14b47782
+def _taste(path):
+    "The taste in a file, called like the file, for there may be several."
+    taste = load_taste(path)
+    taste.name = path
+    return taste
+
+
 def reward_of(
     weights: dict[str, float],  # as `read_rewards` gives them
     prior,  # the network that is tuned: `log-p` asks it
 ) -> Sum | None:  # none: there is no other than realism
     "All rewards but realism as one."
     known = RULES | {"theory": percussion_theory}
-    known |= {name: load_taste(name) for name in weights if name.endswith(".json")}
+    known |= {name: _taste(name) for name in weights if name.endswith(".json")}
     if "log-p" in weights:
         known = known | {"log-p": LogProbability(prior)}
     parts = [weight * known[name] for name, weight in weights.items() if name != "realism"]
@@ -93,6 +100,11 @@ def check_prior(
         raise ValueError(
             f"{name} is a {type(model).__name__}, which gives no probabilities of whole beats:"
             " choose a network such as note_cnn or gru"
+        )
+    if model.classes != REST + 1:
+        raise ValueError(
+            f"{name} plays {model.classes} sounds, and these rewards judge {REST + 1}: choose a"
+            " network such as note_cnn or gru"
         )
     return model
 

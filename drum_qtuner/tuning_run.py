@@ -22,6 +22,7 @@ from drum_qtuner.fit import (
     set_adam_state,
     weights,
 )
+from .rewards import Sum
 from .store import WEIGHTS
 from .tuning_settings import TuneSettings
 
@@ -40,6 +41,8 @@ def _networks(part, around=()) -> list:
 
 def identity(part) -> str:
     "A reward, value or policy in words, for checkpoints: the same in every process."
+    if isinstance(part, Sum):
+        return " + ".join(f"{weight:g} {identity(one)}" for weight, one in part.terms().values())
     words = getattr(part, "__name__", repr(part))
     unsaid = " at 0x" in words or isinstance(part, nn.Module)
     words = type(part).__name__ if unsaid else words

@@ -16,10 +16,11 @@ from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
 from drum_qtuner.density_ratio import density_ratio
 from drum_qtuner.fit import network_hash, weights
+from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.percussion import percussion_theory
 from drum_qtuner.rewards import LogProbability
 from drum_qtuner.soft_tuning import soft_tune
-from drum_qtuner.store import load, load_pretrained
+from drum_qtuner.store import load, load_pretrained, save
 from drum_qtuner.sweeps import sweep
 from drum_qtuner.taste_fit import taste_of
 from drum_qtuner.tuning_job import figures, read_rewards, reward_of, soft_tuning_run
@@ -151,6 +152,7 @@ def test_a_network_from_scratch(monkeypatch):
         ("--reward fill --out tuned.txt", "ends in .safetensors"),
         ("--reward fill --model dqn-0.1", "gives no probabilities"),
         ("--reward fill --model bongo", "no model 'bongo'"),
+        ("--reward fill --model ''", "no model ''"),
         ("--reward fill --model there.safetensors", "there.safetensors"),
         ("--reward fill --model gru --scratch gru", "exclude each other"),
         ("--reward realism --data nowhere.zip", "nowhere.zip"),
@@ -199,18 +201,57 @@ def test_the_command_is_there():
     assert main.commands["tune"] is cli_tune.tune_command
 
 
-def test_a_taste_is_a_reward(tmp_path):
-    "Votes for rides, and against hi-hats, in a file: the network is tuned with it."
+def save_taste(path, liked=8):
+    "Votes for rides, and against hi-hats, or the other way round."
     votes = []
     for cymbal in (8, 6):
         for step in range(1, 31, 4):  # another bass drum each time
             classes = [0, 9, cymbal, 9, 1, 9, cymbal, 9] * 4
             classes[step] = 0
-            votes.append(Vote(Beat.from_classes(classes), cymbal == 8))
-    path = taste_of(votes).save(tmp_path / "mine.json")
+            votes.append(Vote(Beat.from_classes(classes), cymbal == liked))
+    return taste_of(votes).save(path)
+
+
+def test_a_taste_is_a_reward(tmp_path):
+    "Votes in a file: the network is tuned with it."
+    path = save_taste(tmp_path / "mine.json")
     weights = read_rewards([f"{path}:2", "theory"])
     assert weights == {str(path): 2.0, "theory": 1.0}
     reward = reward_of(weights, load_pretrained("gru"))
-    assert reward.terms()["taste"][0] == 2
+    assert reward.terms()[str(path)][0] == 2
     with pytest.raises(ValueError, match="files of a taste"):
         read_rewards(["mine.txt"])
+
+
+def test_names_of_tastes_are_read_to_their_end():
+    "A file may be called `mine.json.json`; what only begins like one is none."
+    assert read_rewards(["mine.json.json:3", "a:b.json"]) == {"mine.json.json": 3, "a:b.json": 1}
+    with pytest.raises(ValueError, match="no reward 'mine.json2'"):
+        read_rewards(["mine.json2"])
+
+
+def test_two_people_are_pleased_at_once(tmp_path, gru):
+    "Each with a weight of its own."
+    one, other = str(save_taste(tmp_path / "one.json")), str(save_taste(tmp_path / "two.json", 6))
+    both = reward_of({one: 2.0, other: 1.0}, gru)
+    assert {name: weight for name, (weight, _) in both.terms().items()} == {one: 2.0, other: 1.0}
+    classes = torch.randint(10, (5, 32), generator=torch.Generator().manual_seed(0))
+    alone = [reward_of({name: 1.0}, gru).step_rewards(classes) for name in (one, other)]
+    torch.testing.assert_close(both.step_rewards(classes), 2 * alone[0] + alone[1])
+
+
+def test_a_checkpoint_of_another_taste_is_refused(tmp_path, gru):
+    "Under the same name and with the same weight."
+    path, there = tmp_path / "mine.json", tmp_path / "there.safetensors"
+    how = dict(updates=2, batch_size=4, checkpoint=there)
+    for liked in (8, 6):
+        reward = reward_of({str(save_taste(path, liked)): 1.0}, gru)
+        if liked == 8:
+            soft_tune(gru, reward, **how)
+    with pytest.raises(ValueError, match="belongs to a training with parts"):
+        soft_tune(gru, reward, **how)
+
+
+def test_a_network_of_another_kit_is_named(tmp_path):
+    save(new_note_cnn(0, classes=3, channels=2, hidden=2), "toy.safetensors")
+    fails(drum_qtuner("tune --reward fill --model toy.safetensors"), "toy", "plays 3 sounds")

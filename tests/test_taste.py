@@ -281,6 +281,10 @@ def test_a_taste_is_kept(taste, tmp_path):
         (lambda data: data["features"]["backbeat"].update(weight="1"), "weight is '1', no number"),
         (lambda data: data["features"]["backbeat"].update(mean=True), "mean is True, no number"),
         (lambda data: data["features"]["backbeat"].update(weight=1e999), "backbeat: weight is inf"),
+        (
+            lambda data: data["features"]["backbeat"].update(weight=10**400),
+            "backbeat: weight is 1000",
+        ),
         (lambda data: data["features"]["backbeat"].update(spread=0), "a spread must be above 0"),
         (lambda data: data.pop("odds"), "odds must hold at 0, for 1 more"),
         (lambda data: data["tested"].pop("low"), "tested must hold votes, accuracy"),

@@ -34,7 +34,8 @@ player_options = combined(
         "--model",
         default="note_cnn",
         show_default=True,
-        help="note_cnn, gru, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors"
+        help="note_cnn, cnn, gru, tuned, tuned-cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3,"
+        " dqn-0.5, or a .safetensors"
         " file.",
     ),
     click.option(

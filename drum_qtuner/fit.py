@@ -200,6 +200,15 @@ def _validated(model, validate):
     return verdict
 
 # %% ../nbs/lib/fit.ipynb #44b398dc
+def _check_loss(loss, done, desc):
+    "An error for a loss that is no number: all weights would become none."
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"{desc}: the loss of update {done} is {loss}; a smaller learning rate or a smaller"
+            " reward may help"
+        )
+
+
 def _checked_points(points, updates):
     "The points as a set, or a `ValueError`."
     points = {int(point) for point in points} or {updates}
@@ -273,6 +282,7 @@ def fit(
         for done in (i + 1 for i in bar):
             _set_rate(optimizer, rate, done - 1)
             losses.append(update(model, batches[done - 1], loss, optimizer))
+            _check_loss(losses[-1], done, desc)
             if done in points:
                 row = dict(updates=done, train_loss=float(np.mean(losses)))
                 more = {} if figures is None else figures()

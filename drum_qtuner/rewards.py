@@ -105,6 +105,8 @@ class Sum(Addable):
     def __init__(self, *rewards, weight: float = 1.0):
         if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
             raise ValueError(f"the weight of a reward is a finite number, not {weight!r}")
+        if not rewards:
+            raise ValueError("a sum needs one reward or more")
         self._terms: dict[str, tuple[float, Any]] = {}
         for reward in rewards:
             for name, (share, part) in _terms(reward).items():

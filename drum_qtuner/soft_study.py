@@ -246,7 +246,9 @@ def study_table(
     text = {}
     for name, own in study_systems(rows).items():
         each = {figure: study_interval(own, figure) for figure in FIGURES}
-        text[name] = {k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()}
+        text[name] = {
+            k: f"{value:.3f}" + f" ±{half:.3f}" * (half > 0) for k, (value, half) in each.items()
+        }
     return pd.DataFrame(text).T
 
 # %% ../nbs/lib/soft_study.ipynb #0b1202f6

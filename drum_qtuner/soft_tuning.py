@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log_policy', 'Episodes', 'log_variance', 'leave_one_out', 'SoftSettings', 'play', 'kl', 'entropy', 'SoftTuning',
-           'as_policy', 'check_names', 'soft_tune', 'tune_to_real']
+           'as_policy', 'check_names', 'check_steps', 'soft_tune', 'tune_to_real']
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0004
 import copy
@@ -184,6 +184,14 @@ def check_names(
         raise ValueError(f"a part of the reward is called {min(both)!r}: give it another `name`")
     return reward
 
+
+def check_steps(s: SoftSettings, clips: Clips):
+    "An error where beats and real clips are not of one length."
+    if s.steps != clips.classes.shape[1]:
+        raise ValueError(
+            f"steps = {s.steps}, but the real clips have {clips.classes.shape[1]}: they must agree"
+        )
+
 # %% ../nbs/09_soft_tuning.ipynb #soft0041
 @patch
 def run(self: SoftTuning, policy, **options) -> list[dict]:
@@ -220,6 +228,8 @@ def tune_to_real(
     **settings,  # of each round, as for `SoftSettings`
 ) -> tuple:  # the policy; the tables of all rounds as one
     "Learn from the policy's beats what they lack, tune with that reward, and begin again."
+    as_policy(prior)  # what cannot be tuned is refused at once
+    check_steps(SoftSettings(**{**settings, "seed": seed}), clips)
     policy, tables = prior, []
     for k in range(check_whole("rounds", rounds, 1)):
         checkpoint = None if folder is None else Path(folder) / f"round-{k}.safetensors"

@@ -178,7 +178,7 @@ def test_poly_keeps_all_sounds_and_says_what_the_model_hears(studio):
     assert beat_of(page).velocity[0].tolist() == [127, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["note_cnn", "dqn-0.05"])
+@pytest.mark.parametrize("name", ["note_cnn", "dqn-0.5"])
 def test_continue_keeps_the_primer_and_is_the_greedy_beat(studio, name):
     beat = Beat.from_classes([0, 9, 6, 9, 1, 6] + [8] * 26)
     page = studio(beat, model=name)
@@ -261,7 +261,7 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
     page = studio()
     start = beat_of(page).classes()[:8]
     page.get_by_label("decoding rule").select_option("argmax")
-    page.get_by_label("model B").select_option("dqn-0.3")
+    page.get_by_label("model B").select_option("dqn-0.5")
     press(page, "A/B")
     played = {}
     press(page, "Play")
@@ -272,7 +272,7 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
         assert page.evaluate("drumQtuner.playing.beat.notes") == [
             list(note) for note in page.evaluate(GRID)["notes"]
         ]
-    for key, name in (("a", "note_cnn"), ("b", "dqn-0.3")):
+    for key, name in (("a", "note_cnn"), ("b", "dqn-0.5")):
         assert played[key] == generate(load_pretrained(name), 1, decode="argmax", primer=start)[0]
     page.wait_for_function("drumQtuner.playing.position() > 1")
     assert page.locator(".dqs-now:visible").count() == 1
@@ -419,7 +419,8 @@ def test_a_model_that_the_page_does_not_know_is_left_out_with_a_word(open_page):
         cards[6]["architecture"]["outputs"] = "action value"  # which a GRU does not give
 
     beat = Beat.from_classes([0, 9, 6, 9] * 8, 120)
-    page = open_page(changed_asset(studio_page(beat=beat), change))
+    models = ["note_cnn", "dqn-0.01", "dqn-0.05", "dqn-0.1", "dqn-0.3", "dqn-0.5", "gru"]
+    page = open_page(changed_asset(studio_page(beat=beat, models=models), change))
     page.wait_for_selector("[data-heat='note_cnn']")
     told = page.locator(".dqs-legend").all_inner_texts()
     assert "dqn-0.01 is left out: this page does not know how it computes." in told

@@ -472,3 +472,16 @@ def test_each_round_learns_its_reward_from_the_policy_before(gru, clips, asked, 
 def test_rounds_are_a_whole_number(gru, clips, asked, rounds):
     with pytest.raises(ValueError, match="rounds"):
         tune_to_real(gru, clips, rounds=rounds, **SMALL)
+
+
+def test_a_loss_that_is_no_number_stops_the_tuning(gru):
+    with pytest.raises(ValueError, match="the loss of update 1 is nan"):
+        soft_tune(gru, rests, loss=lambda p, c: p.log_ratio().sum() * float("nan"), **SMALL)
+
+
+def test_rounds_are_refused_before_anything_is_learned(gru):
+    clips = load_clips(split="validation", verbose=False)
+    with pytest.raises(ValueError, match="steps = 16, but the real clips have 32"):
+        tune_to_real(gru, clips, 1, **SMALL | {"steps": 16})
+    with pytest.raises(ValueError, match="prior of a soft tuning"):
+        tune_to_real("gru", clips, 1)

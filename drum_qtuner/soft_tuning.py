@@ -185,11 +185,11 @@ def check_names(
     return reward
 
 
-def check_steps(s: SoftSettings, clips: Clips):
+def check_steps(steps: int, clips: Clips):
     "An error where beats and real clips are not of one length."
-    if s.steps != clips.classes.shape[1]:
+    if steps != clips.classes.shape[1]:
         raise ValueError(
-            f"steps = {s.steps}, but the real clips have {clips.classes.shape[1]}: they must agree"
+            f"steps = {steps}, but the real clips have {clips.classes.shape[1]}: they must agree"
         )
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0041
@@ -225,11 +225,11 @@ def tune_to_real(
     rounds: int = 5,  # how often the reward is learned anew
     seed: int = 0,  # of the discriminators, and of the beats that are played
     folder: str | os.PathLike | None = None,  # of checkpoints to resume from; they stay
-    **settings,  # of each round, as for `SoftSettings`
+    **settings,  # of each round, as for `soft_tune`
 ) -> tuple:  # the policy; the tables of all rounds as one
     "Learn from the policy's beats what they lack, tune with that reward, and begin again."
     as_policy(prior)  # what cannot be tuned is refused at once
-    check_steps(SoftSettings(**{**settings, "seed": seed}), clips)
+    check_steps(settings.get("steps", SoftSettings.steps), clips)
     policy, tables = prior, []
     for k in range(check_whole("rounds", rounds, 1)):
         checkpoint = None if folder is None else Path(folder) / f"round-{k}.safetensors"

@@ -210,7 +210,10 @@ def make_tuned(out, args):
             with torch.no_grad():
                 nats = round(loss(network, valid, 0).item(), 4)
             what = "Note-CNN trained on all 32 steps, from an empty page: p(a|s) of the next step"
-            facts = {"valid_loss": nats, "loss": "nats per step, all 32 steps"}
+            settings = asdict(TrainSettings(first_step=0))
+            settings.pop("seed")
+            facts = {"settings": settings, "valid_loss": nats}
+            facts["loss"] = "nats per step, all 32 steps"
             card = tuned_card("cnn", what, None, clips, facts)
             save(network, out / "weights/cnn.safetensors", card)
         what = f"{prior} tuned to sound real, with KL control: p(a|s) of the next step"

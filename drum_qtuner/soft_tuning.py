@@ -184,7 +184,7 @@ def check_names(
         raise ValueError(f"a part of the reward is called {min(both)!r}: give it another `name`")
     return reward
 
-
+# %% ../nbs/09_soft_tuning.ipynb #4205d018
 def check_steps(steps: int, clips: Clips):
     "An error where beats and real clips are not of one length."
     if steps != clips.classes.shape[1]:

@@ -255,3 +255,22 @@ def test_a_checkpoint_of_another_taste_is_refused(tmp_path, gru):
 def test_a_network_of_another_kit_is_named(tmp_path):
     save(new_note_cnn(0, classes=3, channels=2, hidden=2), "toy.safetensors")
     fails(drum_qtuner("tune --reward fill --model toy.safetensors"), "toy", "plays 3 sounds")
+
+
+@pytest.mark.parametrize("weight", ["1e30", "-1001", "inf", "nan"])
+def test_a_weight_beyond_all_use_is_refused(weight):
+    with pytest.raises(ValueError, match="a number up to 1,000"):
+        read_rewards([f"theory:{weight}"])
+
+
+def test_data_that_nothing_would_read_are_told(tmp_path):
+    words = [
+        "--reward",
+        "theory",
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "x.safetensors"),
+    ]
+    done = CliRunner().invoke(main, ["tune", *words])
+    fails(done, "only realism and --scratch learn from clips")

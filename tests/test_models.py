@@ -20,7 +20,8 @@ from torch import nn
 import drum_qtuner
 from drum_qtuner import store
 from drum_qtuner.beat import KIT, REST, Beat
-from drum_qtuner.decoding import Codec, generate
+from drum_qtuner.codec import Codec
+from drum_qtuner.decoding import generate
 from drum_qtuner.dqn_tuning import QNetwork
 from drum_qtuner.files import package_path, read_tensors, write_tensors
 from drum_qtuner.fit import fit, load_checkpoint, one_thread, weights

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['UNTOLD', 'hits_of', 'sights', 'HitsGRU', 'pattern_scores', 'step_nats', 'struck', 'loss', 'train_hits']
 
-# %% ../nbs/lib/hits.ipynb #b86cce49
+# %% ../nbs/lib/hits.ipynb #c76b47d8
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +24,7 @@ from .patterns import BITS, FIRST_OF_PAIR, NUMBERS, PATTERNS, SECOND_OF_PAIR
 from .store import new_network, register
 from .styles import CONDITIONS, conditions
 
-# %% ../nbs/lib/hits.ipynb #a85d989d
+# %% ../nbs/lib/hits.ipynb #05337edb
 def hits_of(
     sequence: torch.Tensor,  # long (..., steps), pattern numbers 0..511
 ) -> torch.Tensor:  # float (..., steps, 9), 0 or 1
@@ -43,7 +43,7 @@ def sights(
     place = F.one_hot(torch.arange(length) % steps, steps).float().expand(len(hits), -1, -1)
     return torch.cat([*drums, place, told[:, None].expand(-1, length, -1)], 2)
 
-# %% ../nbs/lib/hits.ipynb #6dd12d96
+# %% ../nbs/lib/hits.ipynb #32ba348c
 @register
 class HitsGRU(nn.Module):
     "log p of everything that nine drums can do next."
@@ -79,15 +79,19 @@ class HitsGRU(nn.Module):
         return self.all_scores(prefix)[:, -1]
 
     def player(self) -> PlayingHits:
-        "The same network, which only plays, and may be told a style and a tempo."
+        "The same network, which only plays."
         arrays = {name: value.numpy().copy() for name, value in self.state_dict().items()}
         return PlayingHits(arrays, self.sizes, self.card)
+
+    def told(self, style=None, bpm=None, guidance: float = 1.0) -> PlayingHits:
+        "The network, which only plays, told a style and a tempo."
+        return self.player().told(style, bpm, guidance)
 
     def incremental(self, n: int) -> KitDecoder | None:
         "A fast `scores` for `n` prefixes that grow; none for a class with other scores."
         return self.player().incremental(n) if type(self).numbers is HitsGRU.numbers else None
 
-# %% ../nbs/lib/hits.ipynb #24b6318d
+# %% ../nbs/lib/hits.ipynb #9451865f
 def pattern_scores(
     numbers: torch.Tensor,  # float (..., 45)
 ) -> torch.Tensor:  # float (..., 512)
@@ -100,7 +104,7 @@ def pattern_scores(
         found = torch.cat([found + F.logsigmoid(-logit), found + F.logsigmoid(logit)], -1)
     return found
 
-# %% ../nbs/lib/hits.ipynb #cc5f9bc9
+# %% ../nbs/lib/hits.ipynb #56bc0d80
 _PAIR_OF = F.one_hot(torch.from_numpy(SECOND_OF_PAIR), len(KIT)).float()  # (36, 9)
 
 
@@ -113,7 +117,7 @@ def step_nats(
     logits = numbers[..., : len(KIT)] + pairs @ _PAIR_OF
     return F.binary_cross_entropy_with_logits(logits, hits, reduction="none").sum(-1)
 
-# %% ../nbs/lib/hits.ipynb #ad4709a0
+# %% ../nbs/lib/hits.ipynb #c1e0b1ea
 def struck(
     clips,  # `Clips`
 ) -> torch.Tensor:  # float (clips, steps, 9), 0 or 1
@@ -141,7 +145,7 @@ def loss(
     numbers = model.numbers(hits, told)[:, first_step:-1]
     return step_nats(numbers, hits[:, first_step:]).mean()
 
-# %% ../nbs/lib/hits.ipynb #386635dc
+# %% ../nbs/lib/hits.ipynb #d2a20243
 def train_hits(
     clips,  # `Clips`: what to learn from
     valid,  # the same: where to find the best point

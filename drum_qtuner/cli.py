@@ -288,6 +288,8 @@ def evaluate_command(
         f"Data: {clips.origin.name}; {panel['beats'].iloc[0]} beats of each folder beside"
         f" {'test' if final else 'validation'} clips, cut on the {grid}'s grid."
     )
+    if (panel["part"] == "feel").any():
+        say("The feel stands beside clips on the performance's grid, with every stroke.")
     if not (panel["part"] == "two-sample").any():
         say("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
     say(*panel_table(panel).to_string().split("\n"))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TICKS', 'VELOCITIES', 'DRUMS', 'PLACES', 'BACK', 'HEARD', 'MOST', 'tick_classes', 'shapes', 'drawn', 'Touch',
-           'struck', 'load_humaniser', 'shipped_humaniser', 'player_of', 'humanise']
+           'load_humaniser', 'shipped_humaniser', 'player_of', 'humanise']
 
 # %% ../nbs/lib/touch.ipynb #b5559d7e
 import os
@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .beat import KIT, Beat
 from .files import package_path, read_tensors
@@ -37,9 +37,12 @@ def tick_classes(
     return np.clip(ticks, 0, TICKS - 1).astype(int)
 
 
-def _late(tick):
-    "Offsets from classes, -1 to 1, half a sixteenth early to late; class -1 is no stroke: 0."
-    return np.where(tick < 0, 0, (tick - TICKS // 2) / (TICKS // 2)).astype(np.float32)
+# what a class is to the network: -1 to 1, half a sixteenth early to late; class -1 is no stroke: 0
+_LATE = np.append(np.arange(TICKS) / (TICKS // 2) - 1, 0).astype(np.float32)
+_LOUD = (np.arange(VELOCITIES + 1) / VELOCITIES).astype(np.float32)  # of velocities from 0
+# what the offset is told of a class of velocity: how hard, its square, is it the hardest?
+_MORE = np.stack([_LOUD[1:], _LOUD[1:] ** 2, _LOUD[1:] == 1], 1).astype(np.float32)
+_BACK = np.array(BACK)
 
 # %% ../nbs/lib/touch.ipynb #a8878c05
 def shapes(
@@ -153,7 +156,7 @@ class _Played:
     def numbers(self, rows, steps, drums):
         "Hit, loudness and lateness of what was played then, each float."
         velocity, tick = self.velocity[rows, steps, drums], self.tick[rows, steps, drums]
-        return [(velocity > 0).astype(np.float32), (velocity / 127).astype(np.float32), _late(tick)]
+        return velocity > 0, _LOUD[velocity], _LATE[tick]
 
     def before(self, step):
         "What was played in the step before: float (n, 27)."
@@ -162,24 +165,25 @@ class _Played:
 
     def heard(self, rows, step, drum):
         "What there is to hear for a stroke: numbers (n, 39), classes near velocity and offset."
-        at = (rows[:, None], max(BACK) + step - np.array(BACK), drum)
-        fresh = (1 / (1 + step - self.when[rows])).astype(np.float32)
-        kit = np.concatenate([self.last[rows], fresh[:, None]], 1)
-        back = np.stack(self.numbers(*at), 2)
-        numbers = [kit.reshape(-1, 3 * DRUMS), kit[:, :, drum], back.reshape(-1, 3 * len(BACK))]
-        velocities = [self.last_velocity[rows, drum, None], self.velocity[at]]
-        ticks = [self.newest[rows, None], self.last_tick[rows, drum, None], self.tick[at]]
-        return (
-            np.concatenate(numbers, 1),
-            np.concatenate(velocities, 1) - 1,
-            np.concatenate(ticks, 1),
-        )
+        at = (rows[:, None], max(BACK) + step - _BACK, drum)
+        numbers = np.empty((len(rows), HEARD), np.float32)
+        kit, own, back = np.split(numbers, [3 * DRUMS, 3 * DRUMS + 3], 1)
+        kit[:, : 2 * DRUMS] = self.last[rows].reshape(-1, 2 * DRUMS)
+        kit[:, 2 * DRUMS :] = 1 / (1 + step - self.when[rows])
+        own[:] = kit[:, drum::DRUMS]
+        back[:, ::3], back[:, 1::3], back[:, 2::3] = self.numbers(*at)
+        velocities = np.empty((len(rows), 1 + len(BACK)), int)
+        velocities[:, 0], velocities[:, 1:] = self.last_velocity[rows, drum], self.velocity[at]
+        ticks = np.empty((len(rows), 2 + len(BACK)), int)
+        ticks[:, 0], ticks[:, 1] = self.newest[rows], self.last_tick[rows, drum]
+        ticks[:, 2:] = self.tick[at]
+        return numbers, velocities - 1, ticks
 
     def add(self, rows, step, drum, velocity, tick):
         "Strokes that are played now."
         self.velocity[rows, max(BACK) + step, drum] = self.last_velocity[rows, drum] = velocity
         self.tick[rows, max(BACK) + step, drum] = self.last_tick[rows, drum] = tick
-        self.last[rows, 0, drum], self.last[rows, 1, drum] = velocity / 127, _late(tick)
+        self.last[rows, 0, drum], self.last[rows, 1, drum] = _LOUD[velocity], _LATE[tick]
         self.when[rows, drum], self.newest[rows] = step, tick
 
 # %% ../nbs/lib/touch.ipynb #654b599b
@@ -247,23 +251,20 @@ class Touch:
     def _strike(self, base, played, at, draws, given, keep):
         "Classes (n, 2) of velocity and tick of one drum in one step, and their log p."
         numbers, *others = played.heard(*at)
-        found, chances, more = np.empty(draws.shape, int), np.empty(draws.shape), None
-        for kind, (head, part) in enumerate(zip(self._heads, np.split(base, 2, 1))):
+        size, found, chances = (
+            self.sizes["hidden"],
+            np.empty(draws.shape, int),
+            np.empty(draws.shape),
+        )
+        for kind, head in enumerate(self._heads):
+            more = _MORE[found[:, 0]] if kind else None
+            part = base[:, kind * size : (kind + 1) * size]
             log_p = head.log_p(part, numbers, at[2], others[kind], more)
             new = drawn(log_p, draws[:, kind])
             new = new if keep is None else np.where(keep[:, kind], given[:, kind], new)
             found[:, kind], chances[:, kind] = new, log_p[np.arange(len(new)), new]
-            more = struck(new)
         played.add(*at, found[:, 0] + 1, found[:, 1])
         return found, chances
-
-
-def struck(
-    velocity: np.ndarray,  # int (n,): classes
-) -> np.ndarray:  # float (n, 3)
-    "What the offset is told of the velocity: how hard, its square, is it the hardest?"
-    loudness = ((velocity + 1) / VELOCITIES).astype(np.float32)
-    return np.stack([loudness, loudness**2, velocity == VELOCITIES - 1], 1).astype(np.float32)
 
 # %% ../nbs/lib/touch.ipynb #1cc5c755
 def load_humaniser(
@@ -357,7 +358,7 @@ def humanise(
     chosen, touch = _checked(beats, amount, keep), player_of(humaniser)
     condition(style)
     played: dict[int, Beat] = {}
-    with threadpool_limits(1):  # the same sums on any machine, and faster for small networks
+    with _threads().limit(limits=1):  # the same sums on any machine, and faster if small
         for steps in sorted({beat.steps for beat in chosen}):
             same = [i for i, beat in enumerate(chosen) if beat.steps == steps]
             for begin in range(0, len(same), MOST):
@@ -369,6 +370,12 @@ def humanise(
                 for i, classes in zip(part, made):
                     played[i] = _between(chosen[i], classes, stay, amount)
     return [played[i] for i in range(len(chosen))]
+
+
+@cache
+def _threads():
+    "The libraries that might share sums among threads; to look for them takes milliseconds."
+    return ThreadpoolController()
 
 
 def _play(beats, touch, rng, stay, style):

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 from strategies import beats, rock
+from test_light import light
 from threadpoolctl import threadpool_limits
 
 from drum_qtuner import touch
@@ -22,7 +24,14 @@ from drum_qtuner.beat import Beat
 from drum_qtuner.cli import main
 from drum_qtuner.clips import Clips
 from drum_qtuner.files import write_tensors
-from drum_qtuner.humaniser import Humaniser, new_humaniser, performances, stroke_nats
+from drum_qtuner.humaniser import (
+    Humaniser,
+    cooled,
+    new_humaniser,
+    performances,
+    stroke_nats,
+    train_humaniser,
+)
 from drum_qtuner.midi_file import read_drums
 from drum_qtuner.preprocessing import load_clips
 from drum_qtuner.retouch import humanise_file
@@ -168,6 +177,60 @@ def test_what_is_drawn_follows_the_probabilities(player):
     assert chisquare(counts[often], p[often] / p[often].sum() * counts[often].sum()).pvalue > 0.001
     # a probability that is right is p on average over what it draws: E[1 / p] = number of classes
     assert np.exp(-log_p[:, 2, 1, 1].astype(float)).mean() == pytest.approx(120, rel=0.1)
+
+
+def test_a_temperature_divides_all_logits(player):
+    "What was likelier than another by some factor is so by its square at one half."
+    hits, told = np.zeros((127, 16, 9), bool), np.repeat(condition("jazz", 90)[None], 127, 0)
+    hits[:, 0, 1] = True
+    given, keep = np.zeros((*hits.shape, 2), int), np.ones((*hits.shape, 2), bool)
+    given[:, 0, 1, 0] = np.arange(127)
+    models = lively(), cooled(lively(), 0.5, 0.5)
+    warm, cold = (
+        player_of(model).play(hits, told, np.zeros(given.shape), given, keep)[1][:, 0, 1, 0]
+        for model in models
+    )
+    assert np.allclose(np.diff(cold), 2 * np.diff(warm), atol=1e-4)
+    assert np.exp(cold.astype(float)).sum() == pytest.approx(1, abs=1e-4)
+    with pytest.raises(ValueError, match="above 0"):
+        cooled(lively(), 0)
+
+
+def test_it_learns_when_drums_are_soft(clips):
+    "Every snare at 30, everything else at 120, and all on the grid: in 70 updates it knows."
+    bar = clips.velocity[:, :16]
+    velocity = (np.where(np.arange(9) == 1, 30, 120) * (bar > 0)).astype(np.uint8)
+    plain = replace(clips, velocity=velocity, offset=np.zeros(bar.shape, np.float32))
+    sizes = dict(around=4, memory=4, hidden=16, batch_size=8, clips_shown=8 * 70, dropout=0.0)
+    model, table = train_humaniser(plain, plain, learning_rate=0.03, **sizes)
+    assert table["valid_loss"].iloc[-1] < 0.5
+    made = humanise([plain[i] for i in range(len(plain))], model)
+    hit, loud = plain.velocity > 0, np.stack([beat.velocity for beat in made])
+    assert (loud == plain.velocity)[hit].mean() > 0.8
+    assert (np.stack([beat.offset for beat in made])[hit] == 0).mean() > 0.8
+
+
+def test_it_plays_without_torch(player, tmp_path):
+    "Exactly as beside it."
+    card = {"architecture": "Drummer", "sizes": {"humaniser": player.sizes}}
+    weights = {f"humaniser.{name}": value for name, value in player.weights.items()}
+    write_tensors(tmp_path / "drummer.safetensors", weights, card)
+    rock().to_midi(tmp_path / "rock.mid")
+    light(
+        """
+from drum_qtuner import Beat, humanise
+from drum_qtuner.retouch import humanise_file
+from drum_qtuner.touch import load_humaniser
+player = load_humaniser("drummer.safetensors")
+[beat] = humanise([Beat.from_midi("rock.mid")], player, style="soul")
+[(data, same)] = humanise_file("rock.mid", player, style="soul")
+assert beat == same
+open("played.mid", "wb").write(data)
+""",
+        tmp_path,
+    )
+    [(data, _)] = humanise_file(tmp_path / "rock.mid", player, style="soul")
+    assert (tmp_path / "played.mid").read_bytes() == data
 
 
 @given(beats(), st.floats(0, 1), st.data())

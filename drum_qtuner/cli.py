@@ -182,9 +182,7 @@ def generate_command(
 ):
     """Write beats of a trained network as MIDI files.
 
-    Examples:  drum_qtuner generate --style funk --bpm 98 --n 8 --out beats/
-
-               drum_qtuner generate --model dqn-0.1
+    Example:  drum_qtuner generate --style funk --bpm 98 --n 8 --out beats/
     """
     from drum_qtuner.beat import Beat
     from drum_qtuner.decoding import generate

@@ -6,7 +6,7 @@
 __all__ = ['FOLDER', 'PLAYED', 'FROM_NOTHING', 'PARTS', 'OTHER', 'WHATS', 'JUDGES', 'study_drummer', 'made_set', 'told_in',
            'drummer_losses', 'drummer_run', 'drummer_table', 'loss_table']
 
-# %% ../nbs/lib/drummer_study.ipynb #349c0281
+# %% ../nbs/lib/drummer_study.ipynb #7fa58ac9
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from .styles import conditions
 from .touch import humanise
 from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/drummer_study.ipynb #d09ee502
+# %% ../nbs/lib/drummer_study.ipynb #a6cd3bfd
 FOLDER = Path("drummer_study")  # where networks are kept
 
 
@@ -47,7 +47,7 @@ def study_drummer(
         save(drummer, path, {"seed": seed})
     return load(path)
 
-# %% ../nbs/lib/drummer_study.ipynb #15aeed3b
+# %% ../nbs/lib/drummer_study.ipynb #732b658d
 PLAYED = {"humaniser", "whole", "whole, temperature .95"}  # with dynamics and timing
 FROM_NOTHING = {"hits", "hits, temperature .95", "whole", "whole, temperature .95"}
 PARTS = ("humaniser", "adding to bass and snare", "adding to the hi-hat", "filling in")
@@ -77,7 +77,7 @@ def made_set(
         parts = [with_new_drums(player.filling, clips, kept, seed) for clips in held]
     return np.concatenate(parts)
 
-# %% ../nbs/lib/drummer_study.ipynb #37eaa9b1
+# %% ../nbs/lib/drummer_study.ipynb #4eee60bb
 JUDGES = {"trees": (boosting, 8), "convolution": (convolution, 3)}  # repeats, two runs each
 
 
@@ -115,7 +115,7 @@ def drummer_losses(
     }
     return {name: round(float(value), 4) for name, value in losses.items()}
 
-# %% ../nbs/lib/drummer_study.ipynb #19ccd4fe
+# %% ../nbs/lib/drummer_study.ipynb #360c642d
 def drummer_run(
     seed: int,  # of the training
     what: str,  # one of `WHATS`, "real: hits" or "real: whole" for training clips, or "loss"
@@ -146,7 +146,7 @@ def drummer_run(
         figures["strokes"] = np.mean([(beat.velocity > 0).sum() for beat in made]) / 32
     return figures
 
-# %% ../nbs/lib/drummer_study.ipynb #3a4867b4
+# %% ../nbs/lib/drummer_study.ipynb #2f3133df
 def _one_line(rows):
     "Means over seeds, with half a 95% interval from runs and seeds."
     line = {}
@@ -155,7 +155,9 @@ def _one_line(rows):
         luck = t.ppf(0.975, len(seeds) - 1) * seeds.sem() if len(seeds) > 1 else 0.0
         half = np.hypot(luck, rows[f"± {judge}"].mean())
         line[judge] = f"{seeds.mean():.3f} ± {half:.3f}"
-    return pd.Series({**line, "near copies": rows["near"].mean(), "strokes": rows["strokes"].mean()})
+    return pd.Series(
+        {**line, "near copies": rows["near"].mean(), "strokes": rows["strokes"].mean()}
+    )
 
 
 def drummer_table(

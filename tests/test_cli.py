@@ -428,7 +428,7 @@ def test_a_primer_from_any_program():
     line = "generate --n 1 --out any --overwrite --primer "
     fails(drum_qtuner(line + "elsewhere.mid"), "notes are on channel 3", "--channel 3")
     assert drum_qtuner(line + "elsewhere.mid --channel 3 --map kit.txt").exit_code == 0
-    assert Beat.from_midi("any/note_cnn-01.mid").velocity[[0, 4], [0, 8]].tolist() == [90, 80]
+    assert Beat.from_midi("any/drummer-01.mid").velocity[[0, 4], [0, 8]].tolist() == [90, 80]
     fails(drum_qtuner(line + "elsewhere.mid --map tuba"), "'tuba' is none of roland+gm, roland, gm")
     fails(drum_qtuner(line + "waltz.mid"), "waltz.mid: is in 3/4", "--fit-bars")
     assert "Note: waltz.mid: is in 3/4" in drum_qtuner(line + "waltz.mid --fit-bars").stderr

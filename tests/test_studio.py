@@ -24,7 +24,7 @@ from drum_qtuner.note_cnn import NoteCNN, new_note_cnn
 from drum_qtuner.sound import beat_data, beat_from_data
 from drum_qtuner.store import WEIGHTS, load_pretrained, pretrained
 from drum_qtuner.studio import (
-    ALIKE,
+    ON_REQUEST,
     Studio,
     all_scores,
     architecture,
@@ -51,17 +51,16 @@ def test_asset_holds_every_weight_as_half_float():
     asset = json.loads(json.dumps(weights_asset()))
     numbers = np.frombuffer(base64.b64decode(asset["float16"]), "<f2")
     names = [card["name"] for card in asset["models"]]
-    assert names[0] == "note_cnn" and sorted([*names, *ALIKE]) == pretrained()
+    assert names[0] == "note_cnn" and sorted([*names, *ON_REQUEST]) == pretrained()
     at = 0
     for card in asset["models"]:
         wanted = "action value" if card["name"].startswith("dqn") else "classes"
-        kind = "gru" if card["name"] in ("gru", "tuned") else "conv"
+        kind = "gru" if card["name"] == "tuned" else "conv"
         sizes = load_pretrained(card["name"]).sizes
         assert card["architecture"] == dict(type=kind, outputs=wanted, **sizes)
-        assert card["numbers"] == sum(
-            value.numel() for value in weights(load_pretrained(card["name"])).values()
-        )
-        for name, value in weights(load_pretrained(card["name"])).items():
+        tensors = weights(load_pretrained(card["name"]))
+        assert card["tensors"] == [[name, value.numel()] for name, value in tensors.items()]
+        for name, value in tensors.items():
             assert np.array_equal(numbers[at : at + value.numel()], value.half().numpy().ravel()), (
                 name
             )
@@ -85,7 +84,7 @@ def test_page_is_small_whole_and_fetches_nothing(tmp_path):
     assert len(page.encode()) < 1_000_000
     assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}
     assert static_studio(BEAT)._repr_html_() in page
-    assert len(studio_page(beat=BEAT, models=["note_cnn"])) < 250_000
+    assert len(studio_page(beat=BEAT, models=["note_cnn"])) < 270_000
 
 
 def test_page_with_an_unknown_model():
@@ -107,9 +106,9 @@ def test_a_model_that_no_page_can_compute_plays_in_the_kernel_alone():
     with pytest.raises(ValueError, match="own cannot play on a page"):
         static_studio(BEAT, "own", {"own": Own()})
     (card,) = weights_asset({"own": Own()})["models"]
-    assert card["architecture"] is None and card["numbers"] == 0
+    assert card["architecture"] is None and card["tensors"] == []
     studio = Studio("own", BEAT, {"own": Own()})
-    assert len(studio.answer("scores", "own", classes=[0, 9])) == 3
+    assert len(studio.answer("scores", "own", tokens=[0, 9])["rows"]) == 3
 
 
 def test_a_foreign_and_a_damaged_file_do_not_break_the_studio(tmp_path, monkeypatch):
@@ -148,8 +147,8 @@ def test_studio_answers_for_any_model():
     assert studio.beat.classes().tolist() == [
         (studio.beat.classes()[0] + t) % 10 for t in range(32)
     ]
-    question = dict(id="a", ask="scores", model="loop", classes=[3, 4])
-    assert np.argmax(studio.reply(question)["answer"], 1).tolist() == [0, 4, 5]
+    question = dict(id="a", ask="scores", model="loop", tokens=[3, 4])
+    assert np.argmax(studio.reply(question)["answer"]["rows"], 1).tolist() == [0, 4, 5]
     given = beat_data(Beat.from_classes([7] + [REST] * 15, 97.5))
     settings = dict(decode="argmax", temperature=1, steps=16, seed=0)
     question = dict(id="b", ask="generate", model="loop", given=given, keep=1, **settings)
@@ -178,10 +177,10 @@ def test_studio_reports_a_model_that_fails():
     diverged = new_note_cnn(seed=0)
     torch.nn.init.constant_(diverged.output.bias, float("nan"))
     studio = Studio("note_cnn", BEAT, {"diverged": diverged, "small": NoteCNN(classes=3)})
-    reply = studio.reply(dict(id=1, ask="scores", model="diverged", classes=[0]))
+    reply = studio.reply(dict(id=1, ask="scores", model="diverged", tokens=[0]))
     assert reply["id"] == 1 and "scores that are not finite" in reply["error"]
-    assert "error" in studio.reply(dict(id=2, ask="scores", model="small", classes=[9]))
-    reply = studio.reply(dict(id=3, ask="scores", model="small", classes=[1]))
+    assert "error" in studio.reply(dict(id=2, ask="scores", model="small", tokens=[9]))
+    reply = studio.reply(dict(id=3, ask="scores", model="small", tokens=[1]))
     assert "rates 3 things and not the 10 classes" in reply["error"]
     assert "error" in studio.reply(dict(id=4, ask="dance", model="small"))
 

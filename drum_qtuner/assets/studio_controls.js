@@ -62,6 +62,7 @@
       play.innerHTML = D.icon(word.toLowerCase());
       play.setAttribute("aria-label", word);
       studio.root.classList.toggle("dqs-playing", playing);
+      studio.jam.prepare();
     };
     const draw = () => {
       tempo.value = Number(state.bpm.toFixed(3));
@@ -69,7 +70,8 @@
     };
     const box = strip(play, field("bpm", tempo), field("swing", swing), field("volume", volume),
       tick("loop", loop), tick("click", click));
-    return {box, draw, show, toggle: () => play.click()};
+    const repeat = () => loop.checked = transport.loop = true;
+    return {box, draw, show, repeat, toggle: () => play.click()};
   };
 
   // --- editing
@@ -160,7 +162,7 @@
   // --- how the models play
 
   D.studioAsking = studio => {
-    const {state, models} = studio;
+    const {state, models, jam} = studio;
     const option = (value, text) => element("option", {value}, text);
     const decode = element("select", {"aria-label": "decoding rule",
       onchange: () => temperature.disabled = decode.value === "argmax"},
@@ -181,13 +183,33 @@
       button("A/B", "Both models play on from the same first steps; then switch between them",
         () => models.compare()),
     ];
-    const box = strip(field("each step", decode), field("temperature", temperature),
+    const style = element("select", {"aria-label": "style", onchange: () => {
+      state.style = style.value || null;
+      studio.draw();
+    }});
+    const styled = field("style", style);
+    const drawStyles = () => { // of the model in the grid; none: it has no styles
+      const styles = studio.cardOf(state.slot.model)?.styles ?? [];
+      styled.hidden = !styles.length;
+      if (!styles.includes(state.style)) state.style = null;
+      if (style.shown !== styles.join())
+        style.replaceChildren(option("", "any"), ...styles.map(name => option(name, name)));
+      style.shown = styles.join();
+      style.value = state.style ?? "";
+    };
+    const jamming = button("Jam", "While the loop runs the model makes the next one, which goes on"
+      + " from what you hear (key J); what is kept stays", () => jam.toggle());
+    const box = strip(field("each step", decode), field("temperature", temperature), styled,
       field("seed", seed), field("keep first", keep));
-    const press = strip(...actions);
+    const press = strip(...actions, jamming);
     press.classList.add("dqs-actions");
     return {
       box, press,
-      draw: () => Object.assign(keep, {max: state.steps, value: state.primer}),
+      draw: () => {
+        Object.assign(keep, {max: state.steps, value: state.primer});
+        jamming.setAttribute("aria-pressed", jam.on);
+        drawStyles();
+      },
       busy: busy => actions.forEach(one => one.disabled = busy),
       next: () => seed.value = Number(seed.value) + 1,
       settings: () => ({decode: decode.value, temperature: Number(temperature.value),

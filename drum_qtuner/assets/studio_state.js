@@ -9,6 +9,7 @@
     swing = 0;
     active = "A";
     level = 1; // of new strokes, in pattern.LEVELS
+    style = null; // in which a model plays that has any
     #history = [];
     #at = -1;
 

@@ -1,0 +1,101 @@
+"""The whole kit in the page: its networks beside Python, its expectations, and how it plays."""
+
+import numpy as np
+import pytest
+from sequencer import beat_of, cell, expected, half, press
+
+from drum_qtuner.beat import Beat
+from drum_qtuner.codec import KitCodec
+from drum_qtuner.decoding import listener
+from drum_qtuner.grooves import GROOVES
+from drum_qtuner.hits import HitsGRU
+from drum_qtuner.patterns import drum_chances
+from drum_qtuner.store import load_pretrained, new_network
+from drum_qtuner.studio import expected as by_kernel
+from drum_qtuner.studio import under, weights_asset
+
+FUNK = GROOVES["funk"]
+
+
+@pytest.fixture(scope="module")
+def kit():
+    "A network of the whole kit that has learned nothing, and has a strong opinion of everything."
+    model = new_network(HitsGRU, 1)
+    for weight in model.parameters():
+        weight.data *= 3
+    return half(model.eval()).requires_grad_(False)
+
+
+CONDITIONS = [{}, dict(bpm=97.5), dict(style="funk", bpm=140), dict(style="jazz", guidance=1.5)]
+
+
+def test_it_says_what_python_says(studio, kit):
+    "log p of all 512 patterns after every beginning; untold, told, and led further."
+    tokens = np.random.default_rng(0).integers(512, size=40)
+    tokens[::3] = KitCodec().encode(FUNK)[:14]
+    heard = studio().evaluate(
+        """([asset, tokens, asked]) => {
+        const {load, all} = drumQtuner.network, {kit} = load(asset).models;
+        return asked.map(conditions => all(kit, tokens, conditions));
+    }""",
+        [weights_asset({"kit": kit}), tokens.tolist(), CONDITIONS],
+    )
+    for conditions, rows in zip(CONDITIONS, heard):
+        hears = listener(under(kit, **conditions), 1)
+        wanted = [hears(tokens[None, :t])[0] for t in range(41)]
+        assert np.abs(np.array(rows) - wanted).max() < 1e-3, conditions
+    assert np.abs(np.array(heard[0]) - heard[2]).max() > 0.1  # what is told is heard
+
+
+def test_the_grid_shows_the_chance_of_each_drum(studio, kit):
+    page = studio(FUNK, model="kit", models={"kit": kit})
+    tokens = KitCodec().encode(FUNK)
+    log_p = listener(under(kit, bpm=FUNK.bpm), 1)(tokens[None, :13])
+    wanted = np.append(drum_chances(log_p)[0], np.exp(log_p[0, 0]))
+    assert np.abs(expected(page, 13) - wanted).max() < 2e-3
+    surprise = page.locator(".dqs-surprise").nth(13).get_attribute("title")
+    assert surprise == f"−log p = {-log_p[0, tokens[13]]:.2f} nats"
+    answer = by_kernel(kit, tokens, bpm=FUNK.bpm)  # and the kernel says the same
+    assert np.abs(answer["rows"][13] - wanted).max() < 1e-5
+    assert answer["surprise"][13] == pytest.approx(-log_p[0, tokens[13]], abs=1e-4)
+    legend = page.locator(".dqs-legend").first.inner_text()
+    assert "the chance of each drum" in legend and "loudest" not in legend
+
+
+def test_it_goes_on_and_varies_around_what_is_kept(studio, kit):
+    page = studio(FUNK, model="kit", models={"kit": kit, "note_cnn": load_pretrained("note_cnn")})
+    start = beat_of(page)
+    press(page, "Let the network go on")
+    after = beat_of(page)
+    assert np.array_equal(after.velocity[:8], start.velocity[:8])
+    assert np.array_equal(after.offset[:8], start.offset[:8])
+    assert ((after.velocity > 0).sum(1) > 1).any() and after != start
+    press(page, "undo")
+    press(page, "Vary")
+    changed = (beat_of(page).velocity != start.velocity).any(1)
+    assert 0 < changed.sum() < 14 and not changed[:8].any()
+    press(page, "New")
+    assert beat_of(page) != start
+    page.get_by_label("decoding rule").select_option("argmax")
+    press(page, "Let the network go on")
+    greedy = beat_of(page)
+    press(page, "Vary")  # the likeliest is there already
+    assert "would play the same again" in page.get_by_role("alert").inner_text()
+    assert beat_of(page) == greedy
+
+
+def test_a_style_is_chosen_where_the_model_has_styles(studio, kit):
+    page = studio(FUNK, model="kit", models={"kit": kit, "note_cnn": load_pretrained("note_cnn")})
+    before, style = expected(page, 13), page.get_by_label("style")
+    style.select_option("jazz")
+    beat_of(page)
+    tokens = KitCodec().encode(FUNK)
+    log_p = listener(under(kit, style="jazz", bpm=FUNK.bpm), 1)(tokens[None, :13])
+    assert np.abs(expected(page, 13)[:9] - drum_chances(log_p)[0]).max() < 2e-3
+    assert np.abs(expected(page, 13) - before).max() > 0.01
+    page.get_by_label("model A").select_option("note_cnn")
+    assert not style.is_visible()
+    page.get_by_label("model A").select_option("kit")
+    assert style.is_visible()
+    cell(page, 31, 1).click()
+    assert isinstance(beat_of(page), Beat)

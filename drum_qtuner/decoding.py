@@ -25,6 +25,7 @@ from drum_qtuner.beat import (
 )
 from .codec import codec_of
 from .extras import is_installed
+from .styles import USUAL_BPM
 
 # %% ../nbs/lib/decoding.ipynb #5de2bb74
 def _choose(scores, decode, temperature, rng):
@@ -61,6 +62,11 @@ class _Kept:
     known: np.ndarray  # bool (steps,): steps of which nothing is open
     mask: np.ndarray  # bool (steps, 9): strokes and silences that stay as they are
     beat: Beat  # of `steps` steps: those strokes, and nothing else
+
+    @property
+    def lies_ahead(self) -> bool:
+        "Does something stay behind the first step that is open?"
+        return bool(self.mask[int(np.argmin(self.known)) + 1 :].any() and not self.known.all())
 
     def with_strokes(self, played):
         "A beat of the model, with what is kept in its place."
@@ -191,10 +197,18 @@ def _play(scores_of, kept, codec, choose, bpm):
 
 
 def _tempo(bpm, start):
-    "The tempo that was asked for, or that of the beat to begin with."
-    if bpm is not None:
-        return bpm
-    return start.bpm if isinstance(start, Beat) else 120.0
+    "The tempo that was asked for, or that of the beat to begin with; else none."
+    return start.bpm if bpm is None and isinstance(start, Beat) else bpm
+
+
+def _told(model, style, bpm, guidance):
+    "The model, told what it can be told, and the tempo of the beats."
+    if hasattr(model, "told"):
+        model = model.told(style, bpm, guidance)
+    elif style is not None or guidance != 1:
+        raise ValueError("this model knows no styles; the drummer does: load_pretrained('drummer')")
+    usual = 120.0 if style is None else float(USUAL_BPM[style])
+    return model, usual if bpm is None else bpm
 
 # %% ../nbs/lib/decoding.ipynb #f4c486bf
 def _check(model, n, decode, temperature, steps, bpm, seed):
@@ -236,10 +250,13 @@ def generate(
     keep: int
     | _Steps
     | None = None,  # first steps, or True where it stays, (steps[, 9]); none: all
+    style: str | None = None,  # one of `STYLES`, for a model that knows them; none: any
+    guidance: float = 1.0,  # how firmly style and tempo lead, see `KitDecoder`
 ) -> list[Beat]:  # `n` beats
     "Let a model play (section 5)."
     bpm = _tempo(bpm, primer if given is None else given)
-    _check(model, n, decode, temperature, steps, bpm, seed)
+    _check(model, n, decode, temperature, steps, 120 if bpm is None else bpm, seed)
+    model, bpm = _told(model, style, bpm, guidance)
     codec, rng = codec_of(model), np.random.default_rng(seed)
     kept = _before(primer, given, keep, n, steps, codec, rng)
 
@@ -247,5 +264,10 @@ def generate(
         return _choose(scores, decode, temperature, rng)
 
     with threadpool_limits(1):  # the same sums on any machine, and faster for small networks
-        played = _play(listener(model, n), kept, codec, choose, bpm)
-    return [kept.with_strokes(codec.decode(row, bpm)) for row in played]
+        if kept.lies_ahead and hasattr(model, "fill"):
+            hits = np.tile(kept.beat.velocity > 0, (n, 1, 1))
+            played = model.fill(hits, kept.mask, rng, decode, temperature)
+        else:
+            played = _play(listener(model, n), kept, codec, choose, bpm)
+    beats = [kept.with_strokes(codec.decode(row, bpm)) for row in played]
+    return model.perform(beats, kept.mask, seed) if hasattr(model, "perform") else beats

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['UNTOLD', 'hits_of', 'sights', 'HitsGRU', 'pattern_scores', 'step_nats', 'struck', 'loss', 'train_hits']
 
-# %% ../nbs/lib/hits.ipynb #b86cce49
+# %% ../nbs/lib/hits.ipynb #58b29c93
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +24,7 @@ from .patterns import BITS, FIRST_OF_PAIR, NUMBERS, PATTERNS, SECOND_OF_PAIR
 from .store import new_network, register
 from .styles import CONDITIONS, conditions
 
-# %% ../nbs/lib/hits.ipynb #a85d989d
+# %% ../nbs/lib/hits.ipynb #7887b105
 def hits_of(
     sequence: torch.Tensor,  # long (..., steps), pattern numbers 0..511
 ) -> torch.Tensor:  # float (..., steps, 9), 0 or 1
@@ -43,7 +43,7 @@ def sights(
     place = F.one_hot(torch.arange(length) % steps, steps).float().expand(len(hits), -1, -1)
     return torch.cat([*drums, place, told[:, None].expand(-1, length, -1)], 2)
 
-# %% ../nbs/lib/hits.ipynb #6dd12d96
+# %% ../nbs/lib/hits.ipynb #70c1f28a
 @register
 class HitsGRU(nn.Module):
     "log p of everything that nine drums can do next."
@@ -69,6 +69,10 @@ class HitsGRU(nn.Module):
         memory = F.dropout(heard, self.dropout, self.training)
         return self.output(F.relu(self.read(torch.cat([memory, seen], 2))))
 
+    def nats(self, numbers: torch.Tensor, hits: torch.Tensor) -> torch.Tensor:
+        "float (..., 45), float (..., 9) -> float (...): -log p of what was struck"
+        return step_nats(numbers, hits)
+
     @explained(lambda self, sequence, first_step=0: prefix_mistake(sequence, PATTERNS))
     def all_scores(self, sequence: torch.Tensor, first_step: int = 0) -> torch.Tensor:
         "long (batch, t) -> float (batch, t + 1 - first_step, 512): log p after each"
@@ -79,15 +83,19 @@ class HitsGRU(nn.Module):
         return self.all_scores(prefix)[:, -1]
 
     def player(self) -> PlayingHits:
-        "The same network, which only plays, and may be told a style and a tempo."
+        "The same network, which only plays."
         arrays = {name: value.numpy().copy() for name, value in self.state_dict().items()}
         return PlayingHits(arrays, self.sizes, self.card)
+
+    def told(self, style=None, bpm=None, guidance: float = 1.0) -> PlayingHits:
+        "The network, which only plays, told a style and a tempo."
+        return self.player().told(style, bpm, guidance)
 
     def incremental(self, n: int) -> KitDecoder | None:
         "A fast `scores` for `n` prefixes that grow; none for a class with other scores."
         return self.player().incremental(n) if type(self).numbers is HitsGRU.numbers else None
 
-# %% ../nbs/lib/hits.ipynb #24b6318d
+# %% ../nbs/lib/hits.ipynb #e295ccb8
 def pattern_scores(
     numbers: torch.Tensor,  # float (..., 45)
 ) -> torch.Tensor:  # float (..., 512)
@@ -100,7 +108,7 @@ def pattern_scores(
         found = torch.cat([found + F.logsigmoid(-logit), found + F.logsigmoid(logit)], -1)
     return found
 
-# %% ../nbs/lib/hits.ipynb #cc5f9bc9
+# %% ../nbs/lib/hits.ipynb #3a2fbd8e
 _PAIR_OF = F.one_hot(torch.from_numpy(SECOND_OF_PAIR), len(KIT)).float()  # (36, 9)
 
 
@@ -113,7 +121,7 @@ def step_nats(
     logits = numbers[..., : len(KIT)] + pairs @ _PAIR_OF
     return F.binary_cross_entropy_with_logits(logits, hits, reduction="none").sum(-1)
 
-# %% ../nbs/lib/hits.ipynb #ad4709a0
+# %% ../nbs/lib/hits.ipynb #a1dbc53f
 def struck(
     clips,  # `Clips`
 ) -> torch.Tensor:  # float (clips, steps, 9), 0 or 1
@@ -139,9 +147,9 @@ def loss(
     "Mean -log p of what was struck; in training, some are told less."
     told = _some_untold(told) if told is not None and model.training else told
     numbers = model.numbers(hits, told)[:, first_step:-1]
-    return step_nats(numbers, hits[:, first_step:]).mean()
+    return model.nats(numbers, hits[:, first_step:]).mean()
 
-# %% ../nbs/lib/hits.ipynb #386635dc
+# %% ../nbs/lib/hits.ipynb #fe1e8f5b
 def train_hits(
     clips,  # `Clips`: what to learn from
     valid,  # the same: where to find the best point

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BACK', 'seen_numbers', 'KitDecoder', 'PlayingHits']
 
-# %% ../nbs/lib/hits_playing.ipynb #9939e273
+# %% ../nbs/lib/hits_playing.ipynb #b7edfb79
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -14,10 +14,10 @@ import numpy as np
 from .beat import KIT
 from .codec import KitCodec
 from .patterns import BITS, NUMBERS, PATTERNS, pattern_log_probabilities
-from .playing import Playing
+from .playing import Playing, plays
 from .styles import CONDITIONS, STYLES, condition
 
-# %% ../nbs/lib/hits_playing.ipynb #7e54def0
+# %% ../nbs/lib/hits_playing.ipynb #e8127244
 BACK = (1, 4, 8, 16)  # steps back that the network looks at
 
 
@@ -27,7 +27,7 @@ def seen_numbers(
     "Drums, place, style and tempo."
     return len(BACK) * len(KIT) + steps + CONDITIONS
 
-# %% ../nbs/lib/hits_playing.ipynb #7f88e071
+# %% ../nbs/lib/hits_playing.ipynb #0ee50626
 def _gate(x):
     "Between 0 and 1."
     return 0.5 * (1 + np.tanh(0.5 * x))
@@ -85,7 +85,8 @@ class KitDecoder:
         "log p of what comes next in beats (n, t) that are longer from call to call."
         return pattern_log_probabilities(self.numbers(prefix))
 
-# %% ../nbs/lib/hits_playing.ipynb #1959b94a
+# %% ../nbs/lib/hits_playing.ipynb #e195e9ca
+@plays("HitsGRU")
 class PlayingHits(Playing):
     "The network of the whole kit, which plays and cannot learn."
 

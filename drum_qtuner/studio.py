@@ -97,8 +97,7 @@ def under(
     **conditions,  # `style`, `bpm`
 ):  # the same model, told them
     "A model that is told a style and a tempo, if it can be told."
-    player = model.player() if hasattr(model, "player") else model
-    return player.told(**conditions) if hasattr(player, "told") else model
+    return model.told(**conditions) if hasattr(model, "told") else model
 
 
 def model_cards(
@@ -108,7 +107,7 @@ def model_cards(
     cards = []
     for name, model in models.items():
         tensors = [[tensor, np.asarray(value).size] for tensor, value in travelling(model).items()]
-        styles = list(STYLES) if hasattr(under(model), "told") else []
+        styles = list(STYLES) if hasattr(model, "told") else []
         told = dict(architecture=architecture(model), hears=_hears(model), styles=styles)
         cards.append(dict(name=name, label=name, tensors=tensors) | told)
     return cards
@@ -267,13 +266,11 @@ def played(
     model,  # anything with `scores(prefix)`
     given: dict | None = None,  # a beat, as data; none: one random step
     keep: int | list | None = None,  # how many of its first steps stay, or True where one stays
-    style: str | None = None,  # one of `STYLES`, for a model that has styles; none: any
     **settings,  # as for `generate`
 ) -> dict:  # a beat, as data
     "What the model plays after what is given."
     kept = None if given is None else beat_from_data(given)
-    told = under(model, style=style, bpm=settings.get("bpm"))
-    return beat_data(generate(told, 1, given=kept, keep=keep, **settings)[0])
+    return beat_data(generate(model, 1, given=kept, keep=keep, **settings)[0])
 
 
 REPLIES: dict[str, Callable] = dict(scores=expected, generate=played)

@@ -22,6 +22,7 @@ _names = {
     "preprocessing": ["Clips", "load_clips"],
     "store": ["register", "save", "load", "load_pretrained"],
     "decoding": ["generate"],
+    "touch": ["humanise"],
     "note_cnn": ["NoteCNN", "train"],
     "rewards": ["LogProbability"],
     "percussion": ["percussion_theory"],

@@ -16,6 +16,7 @@ import click
 import drum_qtuner
 from .beat import MAX_BARS, STEPS_PER_BAR
 from .cli_files import continue_command, convert_command, player_options, vary_command
+from .cli_humanize import humanize_command
 from .cli_listen import listen_command
 from .cli_tune import tune_command
 from drum_qtuner.commands import (
@@ -50,7 +51,14 @@ def main(context):
         click.echo(context.get_help())
 
 
-for command in (continue_command, vary_command, convert_command, tune_command, listen_command):
+for command in (
+    continue_command,
+    vary_command,
+    humanize_command,
+    convert_command,
+    tune_command,
+    listen_command,
+):
     main.add_command(command)
 
 # %% ../nbs/lib/cli.ipynb #bf5f73ae

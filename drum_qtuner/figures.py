@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from .distances import COMPARISONS, compare
+from .feel import performance
 from .hearing import log_likelihoods
 from .intervals import groups, interval, over_samples
 from .metrics import metrics_of, strokes
@@ -217,6 +218,41 @@ def _figures_of_labels(view, metrics):
         for k, column in enumerate(LABELS)
     }
 
+# %% ../nbs/lib/figures.ipynb #0074380b
+def _figures_of_played(view, metrics):
+    "Means of a number for each beat, over the beats for which it is defined."
+    played = performance(view.alone.beats)
+
+    def statistic_of(function):
+        values = function(played)
+        return lambda i: _defined_mean(values[i])
+
+    return _rows(metrics, statistic_of, view.alone.group, draws=view.draws)
+
+
+def _defined_mean(values):
+    "Mean over the beats, nan where it is defined for none."
+    count = np.isfinite(values).sum(0)
+    return np.nansum(values, 0) / np.where(count, count, np.nan)
+
+
+def _figures_of_profile(view, metrics):
+    "Distances between mean profiles, each entry weighted by the real clips that have it."
+    sides = [performance(side.beats) for side in (view.near, view.second)]
+
+    def statistic_of(function):
+        mine, theirs = map(function, sides)
+
+        def statistic(i, j):
+            weight = np.isfinite(theirs[j]).sum(0)
+            apart = abs(_defined_mean(mine[i]) - _defined_mean(theirs[j]))
+            both = np.isfinite(apart)
+            return (weight * np.nan_to_num(apart)).sum() / (weight[both].sum() or np.nan)
+
+        return statistic
+
+    return _rows(metrics, statistic_of, view.near.group, view.second.group, draws=view.draws)
+
 # %% ../nbs/lib/figures.ipynb #fb8d1cde
 def _figures_of_scores(view, metrics):
     "Numbers from the scores of a judge."
@@ -231,6 +267,8 @@ def _figures_of_scores(view, metrics):
 
 
 FIGURES_OF = {
+    "played": _figures_of_played,
+    "profile": _figures_of_profile,
     "each": _figures_of_each,
     "all": _figures_of_all,
     "neighbours": _figures_of_neighbours,

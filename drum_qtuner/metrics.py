@@ -90,7 +90,13 @@ def in_bars(
 
 # %% ../nbs/lib/metrics.ipynb #53f9a567
 BETTER = ("higher", "lower", "like real")
-SEES = {"descriptors": "each", "diversity": "all", "novelty": "nearest", "judge": "scores"}
+SEES = {
+    "descriptors": "each",
+    "diversity": "all",
+    "novelty": "nearest",
+    "judge": "scores",
+    "feel": "played",
+}
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ NEAR = 3 / 32  # steps that differ / steps
 
 
 @metric("novelty")
+@metric("feel", sees="nearest", name="near copies of all drums")
 def near_copies(distances) -> float:  # 0..1
     "Beats that differ from a real clip in at most 3 of 32 steps / beats. Always defined."
     return float((np.asarray(distances) <= NEAR).mean())

@@ -13,17 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .beat import KIT
 from .fit import fit, one_thread
 
 # %% ../nbs/lib/opinions.ipynb #c2c55671
 class ConvolutionClassifier(nn.Module):
     "Patterns of five steps, patterns of those, and where in the beat they are."
 
-    def __init__(self, steps: int):
+    def __init__(self, steps: int, channels: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv1d(len(KIT), 32, 5, padding=2),
+            nn.Conv1d(channels, 32, 5, padding=2),
             nn.ReLU(),
             nn.Dropout(0.2),
             nn.Conv1d(32, 32, 5, padding=2),
@@ -34,36 +33,36 @@ class ConvolutionClassifier(nn.Module):
             nn.Linear(32 * (steps // 2), 1),
         )
 
-    def forward(self, hits: torch.Tensor) -> torch.Tensor:
-        "float (beats, steps, 9) -> float (beats,), above 0 for generated"
-        return self.layers(hits.transpose(1, 2))[:, 0]
+    def forward(self, played: torch.Tensor) -> torch.Tensor:
+        "float (beats, steps, channels) -> float (beats,), above 0 for generated"
+        return self.layers(played.transpose(1, 2))[:, 0]
 
 # %% ../nbs/lib/opinions.ipynb #8e4ca8de
 class RecurrentClassifier(nn.Module):
     "A gated recurrent unit that reads the beat; its mean state decides."
 
-    def __init__(self, steps: int):
+    def __init__(self, steps: int, channels: int):
         super().__init__()
-        self.gru, self.output = nn.GRU(len(KIT), 32, batch_first=True), nn.Linear(32, 1)
+        self.gru, self.output = nn.GRU(channels, 32, batch_first=True), nn.Linear(32, 1)
 
-    def forward(self, hits: torch.Tensor) -> torch.Tensor:
-        "float (beats, steps, 9) -> float (beats,), above 0 for generated"
-        return self.output(self.gru(hits)[0].mean(1))[:, 0]
+    def forward(self, played: torch.Tensor) -> torch.Tensor:
+        "float (beats, steps, channels) -> float (beats,), above 0 for generated"
+        return self.output(self.gru(played)[0].mean(1))[:, 0]
 
 # %% ../nbs/lib/opinions.ipynb #bd5916eb
 def train_classifier(
-    make: Callable,  # a function of the number of steps that gives a network
-    hits: np.ndarray,  # bool (beats, steps, 9): to learn from
+    make: Callable,  # a function of the numbers of steps and of channels that gives a network
+    played: np.ndarray,  # bool or float (beats, steps, channels): to learn from
     labels: np.ndarray,  # bool (beats,): True for generated
-    judged: np.ndarray,  # bool (beats, steps, 9): to be judged
+    judged: np.ndarray,  # bool or float (beats, steps, channels): to be judged
     seed: int,  # of the first weights, the batches and the dropout
     updates: int = 200,  # of 64 beats each
 ) -> np.ndarray:  # float (beats,): how probably each was generated, 0..1
     "Train a network and let it judge."
-    x, y, asked = (torch.from_numpy(array).float() for array in (hits, labels, judged))
+    x, y, asked = (torch.from_numpy(array).float() for array in (played, labels, judged))
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = make(x.shape[1])
+        network = make(*x.shape[1:])
         fit(
             network,
             torch.randint(len(x), (updates, 64)),

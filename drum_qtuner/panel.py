@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .beat import REST, Beat
+from .feel import carries_feel, performance
 from .figures import Known, Played, View, figures
 from .hearing import hearing_judge, log_likelihoods
 from .intervals import data_label, real_clips
@@ -68,17 +69,20 @@ def _checked_groups(group, sets):
     return {name: group.get(name) for name in sets}
 
 # %% ../nbs/lib/panel.ipynb #afaecda7
-def _rows(name, runs, floor, parts):
+def _rows(name, runs, floor, parts, heading="two-sample", of=""):
     "All figures of one set, as rows of the panel."
-    told = {} if runs is None else {"two-sample": _two_sample_figures(runs, floor)}
-    for part, found in (told | parts).items():
+    told = {} if runs is None else _two_sample_figures(runs, floor)
+    shown = {heading: {figure + of: row for figure, row in told.items()}} if told else {}
+    for part, found in parts.items():
+        shown[part] = shown.get(part, {}) | found
+    for part, found in shown.items():
         for figure, (value, low, high, better) in found.items():
             low = low if figure == "excess" or value < 0 else max(0, low)
             yield name, part, figure, value, low, high, better
 
 
-def _look(sets, real, n, seed, sizes, **options):
-    "Of each set the runs of the two-sample test, if it has sizes, and all other figures."
+def _look(sets, parts, real, n, seed, sizes, **options):
+    "Of each set the runs of the two-sample test, if it has sizes, and all figures of some parts."
     from joblib import Parallel, delayed
 
     def test(name):
@@ -86,7 +90,7 @@ def _look(sets, real, n, seed, sizes, **options):
 
     def look(name):
         view = View.of(sets[name], real, n, seed, **options)
-        return {part: figures(view, part) for part in PARTS[1:]}
+        return {part: figures(view, part) for part in parts}
 
     first, *others = sets
     # the first test imports what all of them need; meanwhile somebody else may look
@@ -102,6 +106,32 @@ def _in_order(rows):
     panel = pd.DataFrame(rows, columns=columns)
     order = [pd.factorize(panel[column])[0] for column in ("part", "set")]  # as they came
     return panel.iloc[np.lexsort(order)].reset_index(drop=True)
+
+# %% ../nbs/lib/panel.ipynb #6b16b7c4
+def _by_step(clips):
+    "The same clips of Groove on the performance's own grid; other clips as they are."
+    if clips.origin.kind != "groove":
+        return clips
+    whole = load_clips(split="all", grid="performance", verbose=False)
+    here, all_of_them = (
+        pd.MultiIndex.from_frame(part.info[["id", "bar"]]) for part in (clips, whole)
+    )
+    return whole.select(all_of_them.isin(here))
+
+
+def _feel(sets, clips, final, n, seed, sizes, draws):
+    "How all sets are played, as rows of the panel."
+    real = real_clips(clips, final)
+    options = dict(judge=None, known=Known(real.known, mono=False), draws=draws)
+    sizes = sizes and sizes | dict(sees=performance)
+    found = _look(sets, ["feel"], real, n, seed, sizes, **options)
+    floor, _ = found["real"]
+    rows = [
+        row
+        for name, (runs, parts) in found.items()
+        for row in _rows(name, runs, floor, parts, "feel", " of the performance")
+    ]
+    return _in_order(rows).assign(beats=n, data=data_label(clips))
 
 # %% ../nbs/lib/panel.ipynb #b23ffdde
 def evaluate(
@@ -124,6 +154,7 @@ def evaluate(
     sets = _checked_sets(beats, steps)
     group = _checked_groups(groups, sets)
     n = min(n or len(real.first), len(real.first), len(real.second), *map(len, sets.values()))
+    felt = any(map(carries_feel, sets.values()))
     chance = np.random.default_rng([seed, 1]).integers(REST + 1, size=(n, steps))
     sets = {
         "real": None,  # real clips in the place of generated beats
@@ -134,10 +165,13 @@ def evaluate(
     options = dict(judge=judge, known=known, draws=draws)
     options["heard"] = log_likelihoods(judge, real.second)  # once for all sets
     sizes = None if fast or n < 40 else dict(size=n // 2, repeats=repeats, mono=mono)
-    found = _look(sets, real, n, seed, sizes, **options)
+    found = _look(sets, PARTS[1:], real, n, seed, sizes, **options)
     floor, _ = found["real"]
     rows = [row for name, (runs, parts) in found.items() for row in _rows(name, runs, floor, parts)]
     panel = _in_order(rows).assign(beats=n, data=data_label(clips))
+    if felt:
+        feel = _feel(sets, _by_step(clips), final, n, seed, sizes, draws)
+        panel = pd.concat([panel, feel], ignore_index=True)
     panel.attrs = dict(real=clips.origin.card(), final=final, mono=mono, seed=seed)
     return panel
 

@@ -7,23 +7,29 @@ __all__ = ['features', 'boosting', 'two_sample', 'told_apart']
 
 # %% ../nbs/lib/two_sample.ipynb #9b405c42
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from .feel import DRUMS, describe_feel
 from .intervals import deal, groups
 from .metrics import describe_beats, patterns, strokes_of_set
 from .preprocessing import Clips
 
 # %% ../nbs/lib/two_sample.ipynb #8c3767b6
 def features(
-    hits: np.ndarray,  # bool (beats, steps, 9)
-) -> np.ndarray:  # float32 (beats, 32 + steps); nan where a descriptor is not defined
-    "The descriptors of each beat, and for each step a number that says which drums are struck."
-    return np.column_stack([describe_beats(hits), patterns(hits)]).astype(np.float32)
+    played: np.ndarray,  # strokes, bool (beats, steps, 9), or performances (beats, steps, 27)
+) -> np.ndarray:  # float32 (beats, 32 + steps or more); nan where a descriptor is not defined
+    "The descriptors, for each step a number that says which drums are struck, and what is felt."
+    hits = played[..., :DRUMS] > 0
+    columns = [describe_beats(hits), patterns(hits)]
+    if played.shape[-1] > DRUMS:
+        columns.append(describe_feel(played))
+    return np.column_stack(columns).astype(np.float32)
 
 # %% ../nbs/lib/two_sample.ipynb #129cff2e
-def boosting(hits, labels, judged, seed=0, sees=features):
+def boosting(played, labels, judged, seed=0, sees=features):
     "Gradient-boosted trees on what `sees` gives; deterministic, so no seed is used."
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -32,12 +38,12 @@ def boosting(hits, labels, judged, seed=0, sees=features):
         trees = HistGradientBoostingClassifier(
             max_iter=12, learning_rate=0.2, max_leaf_nodes=8, early_stopping=False, random_state=0
         )
-        return trees.fit(sees(hits), labels).predict_proba(sees(judged))[:, 1]
+        return trees.fit(sees(played), labels).predict_proba(sees(judged))[:, 1]
 
 # %% ../nbs/lib/two_sample.ipynb #04e2a944
-def _stage(beats, first, second, mono):
-    "Strokes of the generated and of the real beats, or an error where the test would be unfair."
-    made, *real = (strokes_of_set(part, mono) for part in (beats, first, second))
+def _stage(beats, first, second, sees):
+    "What is seen of generated and of real beats, or an error where the test would be unfair."
+    made, *real = (sees(part) for part in (beats, first, second))
     if len({part.shape[1] for part in (made, *real)}) > 1:
         raise ValueError(
             f"generated and real beats need the same number of steps, not {made.shape[1]} and"
@@ -59,10 +65,10 @@ def _draw(sides, size, rngs):
     return [indices[: min(map(len, drawn))] for indices in drawn]
 
 
-def _one_run(made_group, real_group, size, seed, run):
-    "Who learns, who is judged, and the seed of the classifier."
+def _one_run(made_group, real_group, size, seed, run, paired=False):
+    "Who learns, who is judged, and the seed of the classifier; pairs have the same luck."
     repeat, part = divmod(run, 2)
-    rngs = [np.random.default_rng([seed, repeat, which]) for which in (0, 1)]
+    rngs = [np.random.default_rng([seed, repeat, which]) for which in (int(paired), 1)]
     parts = [deal(group, 2, rng) for group, rng in zip((made_group, real_group), rngs)]
     learn = _draw([p != part for p in parts], size, rngs)
     judge = _draw([p == part for p in parts], size, rngs)
@@ -72,6 +78,18 @@ def _one_run(made_group, real_group, size, seed, run):
             f" {len(judge[0])}; beats of one group stay together"
         )
     return learn, judge, int(rngs[1].integers(2**31))
+
+
+def _group_of(beats, group, real_group, paired):
+    "What of the generated beats belongs together."
+    if not paired:
+        return groups(beats) if group is None else np.asarray(group)
+    if len(beats) != len(real_group) or group is not None:
+        raise ValueError(
+            f"pairs need a beat for each of the {len(real_group)} real clips, not {len(beats)}, and"
+            " no groups: the clips say what belongs together"
+        )
+    return real_group
 
 
 def _right(p, truth):
@@ -95,18 +113,21 @@ def two_sample(
     seed: int = 0,  # same seed, same figures, and the same real clips whatever `beats` are
     classifier: Callable = boosting,  # or `convolution`, `recurrent` of `opinions`, your own
     group: np.ndarray | None = None,  # what of `beats` was drawn together; none: as `groups` says
+    sees: Callable | None = None,  # from beats to what a classifier is given, (beats, steps,
+    # channels); none: strokes; `performance` of `feel`: velocity and timing, too
+    paired: bool = False,  # `beats` are the clips of `first` and `second`, one by one, made anew
 ) -> pd.DataFrame:  # a row a classifier: run, accuracy (chance: 0.5), AUC (0.5), log loss (0.693)
     "A classifier tells generated beats from real ones (Lopez-Paz and Oquab 2017)."
     if repeats < 1:
         raise ValueError(f"needs one repeat or more, not {repeats}")
-    made, real = _stage(beats, first, second, mono)
-    made_group = groups(beats) if group is None else np.asarray(group)
+    made, real = _stage(beats, first, second, sees or partial(strokes_of_set, mono=mono))
     real_group, rows = np.concatenate([groups(first), groups(second)]), []
+    made_group = _group_of(beats, group, real_group, paired)
     for run in range(2 * repeats):
-        learn, judge, luck = _one_run(made_group, real_group, size, seed, run)
-        hits, judged = (np.concatenate([made[i], real[j]]) for i, j in (learn, judge))
-        labels, truth = (np.arange(len(h)) < len(h) // 2 for h in (hits, judged))  # made, then real
-        rows.append({"run": run, **_right(classifier(hits, labels, judged, seed=luck), truth)})
+        learn, judge, luck = _one_run(made_group, real_group, size, seed, run, paired)
+        played, judged = (np.concatenate([made[i], real[j]]) for i, j in (learn, judge))
+        labels, truth = (np.arange(len(x)) < len(x) // 2 for x in (played, judged))  # made first
+        rows.append({"run": run, **_right(classifier(played, labels, judged, seed=luck), truth)})
     return pd.DataFrame(rows)
 
 # %% ../nbs/lib/two_sample.ipynb #0b856a6d

@@ -364,6 +364,7 @@ def test_the_list_is_whole():
         "mixture": "lower",
         "score distance": "lower",
         "below the real 1%": "lower",
+        **{m.name: "lower" for m in METRICS.values() if m.sees == "profile"},
     }
     assert METRICS["coverage"] == Metric("coverage", "diversity", "higher", coverage, "neighbours")
     assert METRICS["distinct beats"].function is distinct_share

@@ -84,7 +84,8 @@ def travelling(
     "What a page needs of a model's numbers: all, or what its `page_state_dict` gives."
     if architecture(model) is None:
         return {}
-    return getattr(model, "page_state_dict", model.state_dict)()
+    part = hasattr(model, "page_state_dict")
+    return model.page_state_dict() if part else model.state_dict()
 
 
 def _hears(model):

@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 from sequencer import beat_of, cell, expected, half, press
+from test_browser_jam import heard, in_grid, pass_loop, start
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.codec import KitCodec
 from drum_qtuner.decoding import listener
 from drum_qtuner.grooves import GROOVES
 from drum_qtuner.hits import HitsGRU
+from drum_qtuner.hits_playing import PlayingHits
+from drum_qtuner.humaniser import new_humaniser
 from drum_qtuner.patterns import drum_chances
 from drum_qtuner.store import load_pretrained, new_network
 from drum_qtuner.studio import expected as by_kernel
 from drum_qtuner.studio import under, weights_asset
+from drum_qtuner.styles import condition
+from drum_qtuner.touch import Touch, player_of
 
 FUNK = GROOVES["funk"]
 
@@ -24,6 +29,43 @@ def kit():
     for weight in model.parameters():
         weight.data *= 3
     return half(model.eval()).requires_grad_(False)
+
+
+class Both:
+    "A network of the whole kit and a humaniser, as one model."
+
+    page_architecture = dict(
+        type="drummer",
+        outputs="patterns",
+        hits=PlayingHits.page_architecture,
+        humaniser=Touch.page_architecture,
+    )
+    codec = KitCodec()
+
+    def __init__(self, hits, humaniser):
+        self.hits, self.humaniser, self.scores = hits, humaniser, hits.scores
+        self.sizes = dict(hits=hits.sizes, humaniser=humaniser.sizes)
+
+    def told(self, **conditions):
+        return self.hits.told(**conditions)
+
+    def page_state_dict(self):
+        "The tensors of both by name, in no special order."
+        parts = dict(humaniser=self.humaniser, hits=self.hits)
+        return {
+            f"{name}.{key}": value
+            for name, part in parts.items()
+            for key, value in sorted(part.state_dict().items())
+        }
+
+
+@pytest.fixture(scope="module")
+def drummer(kit):
+    "Hits and touch of networks that have learned nothing."
+    humaniser = new_humaniser(0)
+    for name, weight in humaniser.named_parameters():
+        weight.data *= 1 if name.endswith("near") else 2
+    return Both(kit, half(humaniser.eval()).requires_grad_(False))
 
 
 CONDITIONS = [{}, dict(bpm=97.5), dict(style="funk", bpm=140), dict(style="jazz", guidance=1.5)]
@@ -99,3 +141,73 @@ def test_a_style_is_chosen_where_the_model_has_styles(studio, kit):
     assert style.is_visible()
     cell(page, 31, 1).click()
     assert isinstance(beat_of(page), Beat)
+
+
+PLAY = """([asset, hits, given, conditions]) => {
+    const {drummer} = drumQtuner.network.load(asset).models, {humaniser} = drummer.parts;
+    const options = {kept: (step, drum) => given[step][drum], rate: true};
+    const play = drumQtuner.humaniser.play(humaniser, hits, conditions, options);
+    for (;;) {
+        const {done, value} = play.next();
+        if (done) return value.map(({step, drum, classes, logP}) =>
+            [step, drum, ...classes.map((c, kind) => logP[kind][c])]);
+    }
+}"""
+
+
+def test_its_touch_is_that_of_python(studio, drummer):
+    "log p of a performance, stroke by stroke: how hard and how late each of them was."
+    told, rng = dict(style="funk", bpm=97.0), np.random.default_rng(0)
+    hits = rng.random((48, 9)) < [0.4, 0.3, 0.1, 0.1, 0.05, 0.1, 0.9, 0.05, 0.3]
+    given = np.stack([rng.integers(127, size=hits.shape), rng.integers(120, size=hits.shape)], 2)
+    _, log_p = player_of(drummer.humaniser).play(
+        hits[None],
+        condition(**told)[None],
+        rng.random((1, *given.shape)),
+        given[None],
+        np.ones((1, *given.shape), bool),
+    )
+    tokens = hits @ (1 << np.arange(9))
+    asset = weights_asset({"drummer": drummer})
+    heard = studio().evaluate(PLAY, [asset, tokens.tolist(), given.tolist(), told])
+    assert [tuple(row[:2]) for row in heard] == [tuple(at) for at in np.argwhere(hits)]
+    assert np.abs(np.array(heard)[:, 2:] - log_p[0][hits]).max() < 1e-3
+
+
+def test_it_plays_with_dynamics_and_timing(studio, drummer):
+    "Every new stroke is as loud and as late as the humaniser says; those that are kept stay."
+    page = studio(FUNK, model="drummer", models={"drummer": drummer})
+    start = beat_of(page)
+    press(page, "Let the network go on")
+    after = beat_of(page)
+    assert np.array_equal(after.velocity[:8], start.velocity[:8])
+    assert np.array_equal(after.offset[:8], start.offset[:8])
+    struck = after.velocity[8:] > 0
+    assert len(set(after.velocity[8:][struck])) > 10
+    assert len(set(after.offset[8:][struck])) > 10
+    ticks = after.offset[8:][struck] * 120
+    assert np.allclose(ticks, np.round(ticks), atol=1e-3)
+    press(page, "undo")
+    press(page, "Vary")
+    varied = beat_of(page)
+    same = ((varied.velocity > 0) == (start.velocity > 0)).all(1)
+    assert not same.all() and np.array_equal(varied.velocity[:8], start.velocity[:8])
+
+
+def test_the_whole_kit_jams(studio, drummer):
+    "Loop after loop with other strokes, dynamics and timing; what is kept stays to the last tick."
+    known = Beat(FUNK.velocity, FUNK.offset, 120)
+    page = studio(known, model="drummer", models={"drummer": drummer})
+    origin, beats = start(page), [known]
+    page.clock.run_for(200)
+    for _ in range(3):
+        pass_loop(page)
+        beats.append(in_grid(page))
+    for before, after in zip(beats, beats[1:]):
+        assert np.array_equal(before.velocity[:8], after.velocity[:8])
+        assert np.array_equal(before.offset[:8], after.offset[:8])
+        assert not np.array_equal(before.velocity[8:] > 0, after.velocity[8:] > 0)
+        assert len(set(after.offset[8:][after.velocity[8:] > 0])) > 10
+    starts, wanted = np.sort(page.evaluate("starts")), heard(beats, origin)
+    assert len(starts) > len(heard(beats[:3], origin))
+    assert np.abs(starts - wanted[: len(starts)]).max() < 1e-6

@@ -18,11 +18,14 @@ from nbconvert import HTMLExporter
 
 from drum_qtuner import studio
 from drum_qtuner.beat import REST, Beat
+from drum_qtuner.codec import KitCodec
 from drum_qtuner.decoding import generate
 from drum_qtuner.fit import weights
+from drum_qtuner.grooves import GROOVES
+from drum_qtuner.hits import HitsGRU
 from drum_qtuner.note_cnn import NoteCNN, new_note_cnn
 from drum_qtuner.sound import beat_data, beat_from_data
-from drum_qtuner.store import WEIGHTS, load_pretrained, pretrained
+from drum_qtuner.store import WEIGHTS, load_pretrained, new_network, pretrained
 from drum_qtuner.studio import (
     ON_REQUEST,
     Studio,
@@ -183,6 +186,25 @@ def test_studio_reports_a_model_that_fails():
     reply = studio.reply(dict(id=3, ask="scores", model="small", tokens=[1]))
     assert "rates 3 things and not the 10 classes" in reply["error"]
     assert "error" in studio.reply(dict(id=4, ask="dance", model="small"))
+
+
+def test_the_kernel_plays_the_whole_kit():
+    "Chances of each drum; a style; steps that stay in the middle; a loop that goes on."
+    kit, funk = new_network(HitsGRU, 0), GROOVES["funk"]
+    studio = Studio("kit", funk, {"kit": kit})
+    tokens = KitCodec().encode(funk).tolist()
+    answer = studio.answer("scores", "kit", tokens=tokens, style="funk", bpm=funk.bpm)
+    assert np.shape(answer["rows"]) == (33, 10) and np.shape(answer["surprise"]) == (32,)
+    settings = dict(given=beat_data(funk), bpm=100, style="jazz", seed=1)
+    keep = [step % 4 != 2 for step in range(32)]
+    varied = beat_from_data(studio.answer("generate", "kit", keep=keep, steps=32, **settings))
+    stays = np.array(keep)
+    assert np.array_equal(varied.velocity[stays], funk.velocity[stays])
+    assert not np.array_equal(varied.velocity[~stays] > 0, funk.velocity[~stays] > 0)
+    longer = beat_from_data(studio.answer("generate", "kit", keep=32, steps=64, **settings))
+    assert np.array_equal(longer.velocity[:32], funk.velocity) and longer.velocity[32:].any()
+    reply = studio.reply(dict(id=1, ask="scores", model="kit", tokens=tokens, style="polka"))
+    assert "no style 'polka'" in reply["error"]
 
 
 def test_studio_beat_can_be_read_set_and_observed():

@@ -27,7 +27,7 @@
       there.set(`${step} ${drum}`, note);
     }
     const strokes = yield* humaniser.play(m, numbers, {style, bpm}, {
-      draw: network.random(seed),
+      draw: network.random(~seed), // other numbers than those that drew the hits
       kept: (step, drum) => {
         if (!kept(step)) return null;
         const [,, velocity, offset] = there.get(`${step} ${drum}`);

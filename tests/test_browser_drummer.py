@@ -211,3 +211,27 @@ def test_the_whole_kit_jams(studio, drummer):
     starts, wanted = np.sort(page.evaluate("starts")), heard(beats, origin)
     assert len(starts) > len(heard(beats[:3], origin))
     assert np.abs(starts - wanted[: len(starts)]).max() < 1e-6
+
+
+def test_drums_are_kept_while_the_others_are_played(studio, drummer):
+    "The hi-hat stays to the last tick, silences too; on, varied, and in a jam. Not for a Note-CNN."
+    models = {"drummer": drummer, "note_cnn": load_pretrained("note_cnn")}
+    page = studio(Beat(FUNK.velocity, FUNK.offset, 120), model="drummer", models=models)
+    press(page, "keep every Closed Hi-Hat")
+    before = beat_of(page)
+
+    def hat(beat):
+        return beat.velocity[:, 6].tolist(), beat.offset[:, 6].tolist()
+
+    for button in ("Let the network go on", "Vary"):
+        press(page, button)
+        after = beat_of(page)
+        assert hat(after) == hat(before) and after != before
+        press(page, "undo")
+    start(page)
+    page.clock.run_for(200)
+    pass_loop(page)
+    assert hat(in_grid(page)) == hat(before)
+    assert not np.array_equal(in_grid(page).velocity[8:, :6], before.velocity[8:, :6])
+    page.get_by_label("model A").select_option("note_cnn")
+    assert page.get_by_role("group", name="drums kept").count() == 0  # it is hidden

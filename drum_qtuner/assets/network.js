@@ -96,13 +96,19 @@
 
   // What a model plays, step by step. `primer` holds what is given, null where a step is open. No
   // primer: a random first class, as in section 5 of the paper; a whole kit begins with nothing.
+  // `fits`: of a step the function that says which tokens may be played there.
   function* steps(m, options = {}) {
-    const {decode = "sample", temperature = 1, primer = null, seed = 0, conditions} = options;
+    const {decode = "sample", temperature = 1, primer = null, seed = 0, fits, conditions} = options;
     const draw = random(seed), hear = listener(m, conditions), tokens = [];
     const first = m.outputs === "patterns" ? [] : [Math.floor(draw() * (D.REST + 1))];
     const given = primer ?? first, count = options.steps ?? 2 * D.BAR;
+    const play = t => {
+      const row = hear(tokens, t), may = fits?.(t);
+      return choose(may ? row.map((x, token) => may(token) ? x : -Infinity) : row,
+        decode, temperature, draw);
+    };
     for (let t = 0; t < count; t++) {
-      tokens.push(given[t] ?? choose(hear(tokens, t), decode, temperature, draw));
+      tokens.push(given[t] ?? play(t));
       yield tokens;
     }
     return tokens;

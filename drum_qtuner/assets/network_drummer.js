@@ -1,7 +1,7 @@
 // Networks of type "drummer": one says what is struck (network_kit_gru.js), another how hard and
 // how early or late (network_humaniser.js). Sizes: {hits, humaniser}, those of each.
 //   D.network.touch(model, notes, {steps, bpm, style, seed, kept}) -> a generator that stops after
-//       each step; its value: notes, loud and late as the model plays them; kept(step): they stay
+//       each step; its value: notes, loud and late as the model plays them; kept(step, drum): stays
 //   D.network.hasTouch(model)
 {
   const {TICKS, clamp, network, humaniser} = D, {architectures} = network;
@@ -29,13 +29,13 @@
     const strokes = yield* humaniser.play(m, numbers, {style, bpm}, {
       draw: network.random(~seed), // other numbers than those that drew the hits
       kept: (step, drum) => {
-        if (!kept(step)) return null;
+        if (!kept(step, drum)) return null;
         const [,, velocity, offset] = there.get(`${step} ${drum}`);
         return [velocity - 1, tickOf(m, offset)];
       },
     });
-    return strokes.map(({step, drum, classes: [velocity, tick]}) =>
-      kept(step) ? there.get(`${step} ${drum}`) : [step, drum, velocity + 1, offsetOf(m, tick)]);
+    return strokes.map(({step, drum, classes: [velocity, tick]}) => kept(step, drum)
+      ? there.get(`${step} ${drum}`) : [step, drum, velocity + 1, offsetOf(m, tick)]);
   }
 
   network.hasTouch = ({parts}) => Boolean(parts.humaniser);

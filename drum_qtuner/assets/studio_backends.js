@@ -3,6 +3,7 @@
 //   D.studioWidget         the kernel computes: {render({model, el})} for anywidget
 {
   const {element, pattern} = D;
+  const DRUMS = [...Array(D.DRUMS).keys()];
   const SLICE = 8; // milliseconds after which a long computation lets others have their turn
 
   const pause = () => new Promise(resolve => { // a timer would wait a second in a hidden page
@@ -23,16 +24,20 @@
   };
 
   // A beat that a network plays: what is kept of the one that is given, and what it makes of the
-  // other steps.
+  // rest.
   const play = async (codec, network, {given, keep, bpm, style, ...options}) => {
     const own = given && pattern.fromNotes(given.steps, given.notes);
-    const kept = step => Boolean(given) && (Array.isArray(keep) ? keep[step] : step < keep);
-    const primer = own && codec.hear(own).map((token, step) => kept(step) ? token : null);
+    const kept = given ? pattern.keeper(keep) : () => false;
+    const primer = own && codec.hear(own).map((token, step) =>
+      DRUMS.every(drum => kept(step, drum)) ? token : null);
+    const fits = own && codec.fitting(own, kept);
     const conditions = {style, bpm};
-    const tokens = await inSlices(D.network.steps(network, {...options, primer, conditions}));
-    const stays = (given?.notes ?? []).filter(([step]) => kept(step)), steps = tokens.length;
-    const played = tokens.flatMap((token, step) => kept(step) ? []
-      : codec.strokes(token).map(drum => [step, drum, pattern.NORMAL, 0]));
+    const tokens = await inSlices(
+      D.network.steps(network, {...options, primer, fits, conditions}));
+    const stays = (given?.notes ?? []).filter(([step, drum]) => kept(step, drum));
+    const steps = tokens.length, played = tokens.flatMap((token, step) =>
+      codec.strokes(token).filter(drum => !kept(step, drum))
+        .map(drum => [step, drum, pattern.NORMAL, 0]));
     const plain = [...stays, ...played], how = {...conditions, steps, seed: options.seed, kept};
     const notes = D.network.hasTouch(network)
       ? await inSlices(D.network.touch(network, plain, how)) : plain;

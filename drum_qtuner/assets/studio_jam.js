@@ -3,18 +3,21 @@
 // loop after it on.
 //   D.studioJam(studio) -> {on, toggle(), prepare(), turn(beat)}
 {
-  const PAST = 2 * D.BAR; // steps of what is heard from which the model goes on
+  const {BAR, pattern} = D;
+  const PAST = 2 * BAR; // steps of what is heard from which the model goes on
 
   // The loop that follows on the one in the grid; the steps that are kept stay in it.
   const follow = async ({state, asking, models}) => {
-    const {beat, primer, steps, slot: {model}} = state, settings = asking.settings();
-    const keep = PAST + primer, notes = [];
-    for (let t = 0; t < keep; t++) {
+    const {beat, steps, slot: {model}} = state, settings = asking.settings(), notes = [];
+    const whole = PAST + steps, stays = pattern.keeper(models.keepFor(model));
+    const keep = pattern.keepAll(whole, (t, drum) => t < PAST || stays(t - PAST, drum));
+    for (let t = 0; t < whole; t++) {
       const from = ((t - PAST) % steps + steps) % steps; // short loops are heard several times
-      for (const [step, ...stroke] of beat.notes) if (step === from) notes.push([t, ...stroke]);
+      for (const [step, drum, ...stroke] of beat.notes)
+        if (step === from && keep[t][drum]) notes.push([t, drum, ...stroke]);
     }
-    const given = {...beat, steps: PAST + steps, notes};
-    const long = await models.playOn(model, given, keep, {...settings, steps: PAST + steps});
+    const given = {...beat, steps: whole, notes};
+    const long = await models.playOn(model, given, keep, {...settings, steps: whole});
     asking.next();
     const played = long.notes.flatMap(([step, ...stroke]) =>
       step < PAST ? [] : [[step - PAST, ...stroke]]);
@@ -43,9 +46,9 @@
     };
 
     const prepare = () => {
-      const {beat, primer, slot: {model}} = state;
+      const {beat, primer, held, slot: {model}} = state;
       const goal = on && transport.playing && !studio.stopped
-        ? JSON.stringify({beat, primer, model, ...studio.conditions}) : "";
+        ? JSON.stringify({beat, primer, held: [...held], model, ...studio.conditions}) : "";
       if (goal === wanted) return;
       [wanted, transport.next] = [goal, null];
       if (goal && !making) make();

@@ -60,8 +60,9 @@
     const {slot, steps, beat: given} = state, draw = D.network.random(seed);
     const before = pattern.numbersOf(slot.pattern).join();
     for (let tried = 0; tried < TRIES; tried++) {
-      const picked = pick(state, draw), keep = Array.from({length: steps}, (_, step) =>
-        !picked.includes(step));
+      const picked = pick(state, draw);
+      const keep = pattern.keepAll(steps, (step, drum) =>
+        !picked.includes(step) || state.held.has(drum));
       const options = {...settings, ...conditions, seed: seed + tried, given, keep};
       const next = pattern.fromNotes(steps, (await backend.generate(slot.model, options)).notes);
       if (pattern.numbersOf(next).join() !== before) return next;
@@ -92,25 +93,29 @@
       if (!studio.stopped) studio.commit();
     };
 
-    // What `model` plays on after the first `keep` steps; what it plays on the beat swings along.
+    // What stays of the grid where `model` plays; drums are held for models of the whole kit alone.
+    const keepFor = model => state.held.size && !studio.codecOf(model).loudestOnly
+      ? pattern.keepAll(state.steps, (step, drum) => state.keeps(step, drum)) : state.primer;
+
+    // What `model` plays around what is kept; what it plays on the beat swings along.
     const playOn = async (model, given, keep, settings) => {
       const beat = await backend.generate(model,
         {...settings, ...studio.conditionsOf(model), given, keep});
-      const notes = beat.notes.map(([step, drum, velocity, offset]) =>
-        [step, drum, velocity, step < keep ? offset : offset || state.offset(step)]);
+      const stays = pattern.keeper(keep), notes = beat.notes.map(([step, drum, velocity, offset]) =>
+        [step, drum, velocity, stays(step, drum) ? offset : offset || state.offset(step)]);
       return {...beat, notes};
     };
 
-    const make = (how, keep) => work(async settings => {
-      const {active, beat, slot: {model}} = state;
-      const made = await playOn(model, keep === null ? null : beat, keep, settings);
+    const make = how => work(async settings => {
+      const {active, beat, slot: {model}} = state, given = how === "new" ? null : beat;
+      const made = await playOn(model, given, given && keepFor(model), settings);
       state.fill(active, made, `${model}, ${how}, seed ${settings.seed}`);
     });
 
     const compare = () => work(async settings => {
-      const {beat, primer, slots} = state, made = {};
+      const {beat, slots} = state, made = {};
       for (const [key, {model}] of Object.entries(slots))
-        made[key] = await playOn(model, beat, primer, settings);
+        made[key] = await playOn(model, beat, keepFor(model), settings);
       for (const [key, {model}] of Object.entries(slots))
         state.fill(key, made[key], `${model}, continued, seed ${settings.seed}`);
     });
@@ -122,10 +127,10 @@
     });
 
     return {
-      playOn,
+      playOn, keepFor,
       get busy() { return busy; },
-      renew: () => make("new", null),
-      proceed: () => make("continued", state.primer),
+      renew: () => make("new"),
+      proceed: () => make("continued"),
       vary, compare,
     };
   };

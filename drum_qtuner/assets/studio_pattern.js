@@ -68,6 +68,14 @@
       if (pattern.velocity[at + d] === stroke[0]) pattern.velocity[at + d]--;
   };
 
+  // What stays where a model plays, as a function of step and drum: of `keep`, a number of steps,
+  // or true where a stroke and a silence stays, for each step and drum.
+  const keeper = keep => Array.isArray(keep) ? (step, drum) => keep[step][drum]
+    : step => step < keep;
+
+  const keepAll = (steps, stays) => Array.from({length: steps}, (_, step) =>
+    Array.from({length: DRUMS}, (__, drum) => stays(step, drum)));
+
   D.pattern = {NORMAL, LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest, classesOf,
-    numbersOf, isPoly, clear, change};
+    numbersOf, isPoly, clear, change, keeper, keepAll};
 }

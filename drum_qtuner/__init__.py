@@ -41,7 +41,7 @@ __all__ = list(_module_of)
 
 # The models that `load` knows: the classes that are registered, and the modules that do it.
 # A new family of models is one notebook and one line here.
-MODELS = {"NoteCNN": "note_cnn", "DrumGRU": "gru", "HitsGRU": "hits", "QNetwork": "dqn_tuning", "Judge": "judge"}
+MODELS = {"NoteCNN": "note_cnn", "DrumGRU": "gru", "HitsGRU": "hits", "Drummer": "drummer", "QNetwork": "dqn_tuning", "Judge": "judge"}
 
 
 def import_model(name):

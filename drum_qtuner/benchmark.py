@@ -65,7 +65,7 @@ def benchmark(
     for name, played in sets.items():
         if len(played) < BEATS:
             raise ValueError(f"{name}: the benchmark needs {BEATS:,} beats, not {len(played):,}")
-    panel = evaluate(sets, clips, final=True, groups=groups, n=BEATS)
+    panel = evaluate(sets, clips, final=True, groups=groups, n=BEATS, feel=False)
     return panel[panel["figure"].isin(HEADLINES)].reset_index(drop=True)
 
 

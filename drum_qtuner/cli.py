@@ -145,7 +145,7 @@ what_to_play = combined(
     click.option(
         "--bpm",
         type=float,
-        help="Tempo in quarter notes a minute.  [default: the primer's, or 120]",
+        help="Tempo in quarter notes a minute.  [default: the primer's, the style's, or 120]",
     ),
 )
 
@@ -165,11 +165,26 @@ what_to_play = combined(
 @seed_option
 @overwrite_option
 def generate_command(
-    model, n, out, decode, temperature, primer, primer_steps, steps, bpm, seed, overwrite, **reading
+    model,
+    n,
+    out,
+    decode,
+    temperature,
+    style,
+    guidance,
+    primer,
+    primer_steps,
+    steps,
+    bpm,
+    seed,
+    overwrite,
+    **reading,
 ):
     """Write beats of a trained network as MIDI files.
 
-    Example:  drum_qtuner generate --model dqn-0.1 --n 8 --out beats/
+    Examples:  drum_qtuner generate --style funk --bpm 98 --n 8 --out beats/
+
+               drum_qtuner generate --model dqn-0.1
     """
     from drum_qtuner.beat import Beat
     from drum_qtuner.decoding import generate
@@ -184,16 +199,15 @@ def generate_command(
     if given and not given.velocity[:keep].any():
         warnings.warn(f"{primer}: its first {keep} steps are silent", stacklevel=1)
     network = load_model(model)
-    beats = generate(
-        network, n, decode, temperature, None, steps, bpm, seed, given=given, keep=keep
-    )
+    playing = dict(given=given, keep=keep, style=style, guidance=guidance)
+    beats = generate(network, n, decode, temperature, None, steps, bpm, seed, **playing)
     for path in write_beats(beats, out, prefix):
         say(path)
-    distinct = len({beat.classes().tobytes() for beat in beats})
+    distinct = len({(beat.velocity > 0).tobytes() for beat in beats})
     strokes = sum((beat.velocity > 0).sum() for beat in beats) / n
     say(
         f"{n} beat{'s' * (n > 1)} by {model}, {distinct} distinct, {strokes:.1f} strokes in"
-        f" each ({decode}, seed {seed})."
+        f" each ({style + ', ' if style else ''}{decode}, seed {seed})."
     )
 
 # %% ../nbs/lib/cli.ipynb #82805270
@@ -288,6 +302,8 @@ def evaluate_command(
         f"Data: {clips.origin.name}; {panel['beats'].iloc[0]} beats of each folder beside"
         f" {'test' if final else 'validation'} clips, cut on the {grid}'s grid."
     )
+    if (panel["part"] == "feel").any():
+        say("The feel stands beside clips on the performance's grid, with every stroke.")
     if not (panel["part"] == "two-sample").any():
         say("No two-sample test" + ("." if fast else ": it needs 40 beats in each folder."))
     say(*panel_table(panel).to_string().split("\n"))

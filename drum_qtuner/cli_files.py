@@ -27,16 +27,16 @@ from drum_qtuner.commands import (
 from .folders import midi_files
 from .maps import drum_number
 from .report import beat_paths
+from .styles import STYLES
 
 # %% ../nbs/lib/cli_files.ipynb #d30754f8
 player_options = combined(
     click.option(
         "--model",
-        default="note_cnn",
+        default="drummer",
         show_default=True,
-        help="note_cnn, cnn, gru, tuned, tuned-cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3,"
-        " dqn-0.5, or a .safetensors"
-        " file.",
+        help="drummer: the whole kit, played with feeling. One drum a step: note_cnn, cnn, gru,"
+        " tuned, tuned-cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5. Or a .safetensors file.",
     ),
     click.option(
         "--decode",
@@ -51,6 +51,15 @@ player_options = combined(
         default=1.0,
         show_default=True,
         help="For sampling: below 1 safer, above 1 wilder.",
+    ),
+    click.option("--style", type=click.Choice(STYLES), help="Of the drummer.  [default: any]"),
+    click.option(
+        "--guidance",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0, 10),
+        help="How firmly style and tempo lead: 0 not at all, 1 as in real drumming, 2 twice as"
+        " far.",
     ),
 )
 file_options = combined(
@@ -88,7 +97,21 @@ file_options = combined(
 @seed_option
 @overwrite_option
 def continue_command(
-    file, n, out, bpm, bars, after, only_new, model, decode, temperature, seed, overwrite, **reading
+    file,
+    n,
+    out,
+    bpm,
+    bars,
+    after,
+    only_new,
+    model,
+    decode,
+    temperature,
+    style,
+    guidance,
+    seed,
+    overwrite,
+    **reading,
 ):
     """Play on from the end of a MIDI file; its own strokes and tempo stay as they are.
 
@@ -100,8 +123,9 @@ def continue_command(
     check_amount(n, STEPS_PER_BAR * bars)
     paths = beat_paths(n, out, f"{file.stem}-continued-")
     check_free(paths, overwrite)
-    reading, playing = {**reading, "bpm": bpm}, dict(n=n, decode=decode, temperature=temperature)
-    found = go_on(load_model(model), file, bars, after, only_new, reading, seed=seed, **playing)
+    playing = dict(decode=decode, temperature=temperature, style=style, guidance=guidance)
+    reading = {**reading, "bpm": bpm}
+    found = go_on(load_model(model), file, bars, after, only_new, reading, n, seed, **playing)
     for path, (data, new) in zip(paths, found):
         write_file(path, data)
         strokes = (new.velocity > 0).sum()
@@ -149,7 +173,9 @@ def kept(
 @bars_option
 @seed_option
 @overwrite_option
-def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, overwrite, **reading):
+def vary_command(
+    file, n, out, bpm, keep, model, decode, temperature, style, guidance, seed, overwrite, **reading
+):
     """Play around what is kept of a MIDI file.
 
     Example:  drum_qtuner vary beat.mid --keep 1-3 --keep BD --n 3
@@ -164,9 +190,9 @@ def vary_command(file, n, out, bpm, keep, model, decode, temperature, seed, over
     given = Beat.from_midi(file, bpm=bpm, **reading)
     check_amount(n, given.steps)
     mask = kept(keep, given.steps)
-    beats = generate(
-        load_model(model), n, decode, temperature, None, given.steps, None, seed, given, mask
-    )
+    told = dict(style=style, guidance=guidance)
+    around = None, given.steps, None, seed, given, mask
+    beats = generate(load_model(model), n, decode, temperature, *around, **told)
     stay = int((given.velocity[mask] > 0).sum())
     for path, beat in zip(paths, beats):
         write_file(path, _midi_bytes(beat))

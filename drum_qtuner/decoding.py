@@ -206,7 +206,7 @@ def _told(model, style, bpm, guidance):
     if hasattr(model, "told"):
         model = model.told(style, bpm, guidance)
     elif style is not None or guidance != 1:
-        raise ValueError("this model knows no styles; the drummer does: load_pretrained('drummer')")
+        raise ValueError("this model knows no styles and no tempos; the model drummer does")
     usual = 120.0 if style is None else float(USUAL_BPM[style])
     return model, usual if bpm is None else bpm
 

@@ -7,7 +7,7 @@ __all__ = ['strokes_of_each_drum', 'moved', 'differences', 'two_bars', 'millisec
            'softmax', 'discounted_return', 'bellman_target', 'expected_points', 'bellman_by_hand',
            'weight_after_soft_updates', 'epsilon_greedy_actions', 'rolling_means', 'expected_reward', 'chi_square',
            'said_twice', 'two_shares', 'backbeat_of', 'repetition_earns', 'gain_of_policy', 'leave_one_out_advantages',
-           'preferred', 'check']
+           'pattern_of', 'chance_of_pattern', 'preferred', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #6911d072
 import math
@@ -381,6 +381,33 @@ def gain_of_policy(policy, prior, reward, c):
 def leave_one_out_advantages(gains):
     "Each gain minus the mean of the others."
     return [gain - (sum(gains) - gain) / (len(gains) - 1) for gain in gains]
+
+# %% ../nbs/lib/exercises.ipynb #f410f0bf
+@exercise(
+    "10.1",
+    [([],), ([0],), ([1],), ([0, 6],), ([8, 2, 5],), (list(range(9)),)],
+    say=lambda drums: f"the drums {drums}",
+)
+def pattern_of(drums):
+    "The number of a pattern, from the drums that are struck."
+    return sum(2**drum for drum in drums)
+
+# %% ../nbs/lib/exercises.ipynb #77c4a8bb
+@exercise(
+    "10.2",
+    [
+        ([0.0], [True]),
+        ([1.0], [True]),
+        ([1.0], [False]),
+        ([2.0, -1.0], [True, False]),
+        ([0.3, -2.0, 1.5], [False, True, True]),
+    ],
+    say=lambda logits, hits: f"the logits {logits} and the hits {hits}",
+)
+def chance_of_pattern(logits, hits):
+    "The chance of what each drum does, given those before it, multiplied."
+    signed = (logit if hit else -logit for logit, hit in zip(logits, hits))
+    return math.prod(1 / (1 + math.exp(-logit)) for logit in signed)
 
 # %% ../nbs/lib/exercises.ipynb #386176ee
 @exercise(

@@ -228,16 +228,21 @@ def eighth_swing(beats) -> np.ndarray:  # float (beats,), eighths, -0.5..1
     return _mean(np.where(plain, (off - 2) / 2, np.nan), -1)
 
 # %% ../nbs/lib/feel.ipynb #54dcd80d
+def _triplet_strokes(beats):
+    "Strokes nearer to a triplet less those as far on the other side; strokes that could be either."
+    late = offsets(beats)
+    inward = np.concatenate([late[..., 1::4, :], -late[..., 3::4, :]], -2)
+    right, wrong = ((sign * inward > 1 / 6).sum((-1, -2)) for sign in (1, -1))
+    return right - wrong, np.isfinite(inward).sum((-1, -2))
+
+
 @metric("feel")
 def triplets(beats) -> np.ndarray:  # float (beats,), -1..1
     """(Strokes nearer to a triplet - as far on the other side) / strokes at steps 1 and 3 of beats.
 
     Nearer to a triplet: over 1/6 of a step late at step 1, early at step 3. nan without such steps.
     """
-    late = offsets(beats)
-    inward = np.concatenate([late[..., 1::4, :], -late[..., 3::4, :]], -2)
-    right, wrong = ((sign * inward > 1 / 6).sum((-1, -2)) for sign in (1, -1))
-    return _ratio(right - wrong, np.isfinite(inward).sum((-1, -2)))
+    return _ratio(*_triplet_strokes(beats))
 
 # %% ../nbs/lib/feel.ipynb #bc79b616
 def describe_feel(

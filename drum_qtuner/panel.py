@@ -146,6 +146,7 @@ def evaluate(
     seed: int = 0,  # same seed, same panel
     groups=None,  # the file or performance of each beat, or {name: those}; none: near-twins
     n: int | None = None,  # beats of each set; none: as many as every set has
+    feel: bool = True,  # where beats carry feel, say so; False: only what the paper's beats have
 ) -> pd.DataFrame:  # columns set, part, figure, value, low, high, better, beats, data
     "The whole panel, all sets cut to one size; under 40 beats there is no two-sample test."
     clips = load_clips(split="all", verbose=False) if clips is None else clips
@@ -154,7 +155,6 @@ def evaluate(
     sets = _checked_sets(beats, steps)
     group = _checked_groups(groups, sets)
     n = min(n or len(real.first), len(real.first), len(real.second), *map(len, sets.values()))
-    felt = any(map(carries_feel, sets.values()))
     chance = np.random.default_rng([seed, 1]).integers(REST + 1, size=(n, steps))
     sets = {
         "real": None,  # real clips in the place of generated beats
@@ -169,9 +169,9 @@ def evaluate(
     floor, _ = found["real"]
     rows = [row for name, (runs, parts) in found.items() for row in _rows(name, runs, floor, parts)]
     panel = _in_order(rows).assign(beats=n, data=data_label(clips))
-    if felt:
-        feel = _feel(sets, _by_step(clips), final, n, seed, sizes, draws)
-        panel = pd.concat([panel, feel], ignore_index=True)
+    if feel and any(played and carries_feel(played.beats) for played in sets.values()):
+        more = _feel(sets, _by_step(clips), final, n, seed, sizes, draws)
+        panel = pd.concat([panel, more], ignore_index=True)
     panel.attrs = dict(real=clips.origin.card(), final=final, mono=mono, seed=seed)
     return panel
 

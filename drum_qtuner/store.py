@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import drum_qtuner
+import drum_qtuner.whole_kit  # noqa: F401 (makes players known to load_to_play)
 from .extras import is_installed, names_extra
 from .files import checked_path, package_path, read_tensors, write_file, write_tensors
 from .playing import check_shapes, load_to_play
@@ -187,7 +188,7 @@ def pretrained() -> list[str]:  # such as "note_cnn" and "dqn-0.1"
 
 
 def load_pretrained(
-    name: str = "note_cnn",  # one of `pretrained()`
+    name: str = "drummer",  # one of `pretrained()`
     only_play: bool = False,  # in a moment, and without torch, as for `load`
 ) -> Any:  # a `Model`, with its card
     "A model that comes with the package, trained on the Groove MIDI Dataset."

@@ -6,6 +6,7 @@
     python scripts/make_artefacts.py dqn --fast          the same but for rounding, two minutes
     python scripts/make_artefacts.py judge               about five minutes
     python scripts/make_artefacts.py tuned               cnn, tuned-cnn and tuned, ten minutes
+    python scripts/make_artefacts.py drummer             ten minutes
     python scripts/make_artefacts.py cards               the shipped networks, with cards made anew
 
 The times are estimates. Everything is written below `--out` (default: artefacts), never into the
@@ -30,12 +31,16 @@ import torch
 
 from drum_qtuner.clip_training import TrainSettings
 from drum_qtuner.dqn_tuning import TuneSettings, tune
+from drum_qtuner.drummer_study import drummer_losses, study_drummer
 from drum_qtuner.evaluation import greedy_reward
 from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.files import read_tensors, write_file
+from drum_qtuner.filling_gru import train_filling
 from drum_qtuner.fit import network_hash, weights
 from drum_qtuner.gru import train_gru
 from drum_qtuner.hearing import log_likelihoods
+from drum_qtuner.hits import train_hits
+from drum_qtuner.humaniser import train_humaniser
 from drum_qtuner.judge import load_judge, train_judge
 from drum_qtuner.note_cnn import loss, train
 from drum_qtuner.preprocessing import load_clips
@@ -231,6 +236,37 @@ def make_tuned(out, args):
             compare(tuned, load_pretrained(path.stem))
 
 
+def make_drummer(out, args):
+    "Train the drummer of lesson 10, seed 0 of its study."
+    clips = load_clips(split="all", grid="performance", verbose=False)
+    drummer = study_drummer(0, clips, out / "drummer_study")
+    makers = dict(hits=train_hits, humaniser=train_humaniser, filling=train_filling)
+    card = {
+        "name": "drummer",
+        "what": "the whole kit, played with feeling: what is struck, how it is played, and what"
+        " fits in between",
+        "data": data_card(clips, ", cut by step"),
+        "seed": 0,
+        "settings": {part: usual_settings(train) for part, train in makers.items()},
+        "valid_loss": drummer_losses(drummer, clips.split("validation")),
+        "loss": "hits: nats per step; velocity, offset: nats per stroke; filling: nats per open"
+        " step",
+        "licence": LICENCE.format("trained on"),
+    }
+    save(drummer, out / "weights/drummer.safetensors", card)
+    print(f"drummer: {card['valid_loss']}")
+    if "drummer" in pretrained():
+        compare(drummer, load_pretrained("drummer"))
+
+
+def usual_settings(train):
+    "The defaults of a function that trains, those that are numbers."
+    defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
+    return {
+        name: x for name, x in defaults.items() if isinstance(x, int | float) and name != "seed"
+    }
+
+
 def judge_card(clips, card, test):
     "The card of the judge."
     return {
@@ -304,6 +340,7 @@ def main():
         "dqn": make_dqn,
         "judge": make_judge,
         "tuned": make_tuned,
+        "drummer": make_drummer,
         "cards": make_cards,
     }
     parser.add_argument("what", nargs="+", choices=makers)

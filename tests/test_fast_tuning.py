@@ -254,7 +254,8 @@ from drum_qtuner.fast_tuning import fast_tune
 from drum_qtuner.note_cnn import load_pretrained
 def tell(i, q): print(i, flush=True)
 watch = dict(callback=tell, callback_every=10_000)
-try: fast_tune(load_pretrained(), iterations=10_000_000, checkpoint={str(file)!r}, **watch)
+note_cnn = load_pretrained("note_cnn")
+try: fast_tune(note_cnn, iterations=10_000_000, checkpoint={str(file)!r}, **watch)
 except KeyboardInterrupt: sys.exit(7)
 """
     run = subprocess.Popen(

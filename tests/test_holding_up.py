@@ -421,7 +421,10 @@ def test_no_picture_takes_a_name_for_a_formula():
         (lambda: drum_qtuner.score([WHOLE]), "Beat"),
         (lambda: drum_qtuner.load(3), "path"),
         (lambda: drum_qtuner.NoteCNN(hidden=True), "sizes"),
-        (lambda: drum_qtuner.save(drum_qtuner.load_pretrained(), "x.safetensors", 3), "card"),
+        (
+            lambda: drum_qtuner.save(drum_qtuner.load_pretrained("note_cnn"), "x.safetensors", 3),
+            "card",
+        ),
         (lambda: drum_qtuner.load_clips(verbose=False).select("3"), "which"),
         (lambda: drum_qtuner.ListeningTest({"a": [WHOLE]}, human=3), "human"),
         (lambda: drum_qtuner.ListeningTest({"a": [WHOLE]}, beats="3"), "beats"),

@@ -75,7 +75,7 @@ run("vary", beat, "--keep", "1", "--keep", "BD")
 for kind in ("wav", "txt", "html", "mid"):
     run("convert", beat, "--to", kind)
 read = Beat.from_midi(beat)
-assert [made.classes().tolist() for made in generate(load_pretrained(), 2)][0] == (
+assert [made.classes().tolist() for made in generate(load_pretrained("note_cnn"), 2)][0] == (
     read.classes().tolist())
 assert "<audio" in player(read)._repr_html_() and len(read.wav(loop=True)) > 100_000
 assert read.to_midi().instruments[0].is_drum

@@ -231,7 +231,7 @@ def test_results_that_are_no_row(results, words, tmp_path):
 
 
 def test_a_tuning_goes_on_with_its_own_networks(tmp_path):
-    note_cnn, other, file = load_pretrained(), new_note_cnn(1), tmp_path / "run"
+    note_cnn, other, file = load_pretrained("note_cnn"), new_note_cnn(1), tmp_path / "run"
     fast_tune(note_cnn, iterations=5, checkpoint=file)
     for wrong, reward in ((note_cnn, LogProbability(other)), (other, LogProbability(note_cnn))):
         with pytest.raises(CheckpointError, match="belongs to a training with"):

@@ -56,9 +56,7 @@ def told(self: Drummer, style=None, bpm=None, guidance: float = 1.0) -> PlayingD
 
 # %% ../nbs/10_drummer.ipynb #d963a513
 def drummer_of(
-    hits: HitsGRU,
-    humaniser: Humaniser,
-    filling: FillingGRU,
+    hits: HitsGRU, humaniser: Humaniser, filling: FillingGRU
 ) -> Drummer:  # of these three
     "Three networks as one drummer."
     drummer = Drummer(hits.sizes, humaniser.sizes, filling.sizes)

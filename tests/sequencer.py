@@ -31,8 +31,8 @@ def studio(open_page):
 
     known = Beat.from_classes([0, 9, 6, 9] * 8, 120)
 
-    def open_studio(beat=known, **options):
-        page = open_page(studio_page(beat=beat, **options))
+    def open_studio(beat=known, model="note_cnn", **options):
+        page = open_page(studio_page(beat=beat, model=model, **options))
         page.wait_for_selector("[data-heat]")
         return page
 

@@ -8,16 +8,17 @@ from test_browser_jam import heard, in_grid, pass_loop, start
 from drum_qtuner.beat import Beat
 from drum_qtuner.codec import KitCodec
 from drum_qtuner.decoding import listener
+from drum_qtuner.drummer import drummer_of
+from drum_qtuner.filling_gru import FillingGRU
 from drum_qtuner.grooves import GROOVES
 from drum_qtuner.hits import HitsGRU
-from drum_qtuner.hits_playing import PlayingHits
 from drum_qtuner.humaniser import new_humaniser
 from drum_qtuner.patterns import drum_chances
 from drum_qtuner.store import load_pretrained, new_network
 from drum_qtuner.studio import expected as by_kernel
 from drum_qtuner.studio import under, weights_asset
 from drum_qtuner.styles import condition
-from drum_qtuner.touch import Touch, player_of
+from drum_qtuner.touch import player_of
 
 FUNK = GROOVES["funk"]
 
@@ -31,41 +32,14 @@ def kit():
     return half(model.eval()).requires_grad_(False)
 
 
-class Both:
-    "A network of the whole kit and a humaniser, as one model."
-
-    page_architecture = dict(
-        type="drummer",
-        outputs="patterns",
-        hits=PlayingHits.page_architecture,
-        humaniser=Touch.page_architecture,
-    )
-    codec = KitCodec()
-
-    def __init__(self, hits, humaniser):
-        self.hits, self.humaniser, self.scores = hits, humaniser, hits.scores
-        self.sizes = dict(hits=hits.sizes, humaniser=humaniser.sizes)
-
-    def told(self, **conditions):
-        return self.hits.told(**conditions)
-
-    def page_state_dict(self):
-        "The tensors of both by name, in no special order."
-        parts = dict(humaniser=self.humaniser, hits=self.hits)
-        return {
-            f"{name}.{key}": value
-            for name, part in parts.items()
-            for key, value in sorted(part.state_dict().items())
-        }
-
-
 @pytest.fixture(scope="module")
 def drummer(kit):
     "Hits and touch of networks that have learned nothing."
     humaniser = new_humaniser(0)
     for name, weight in humaniser.named_parameters():
         weight.data *= 1 if name.endswith("near") else 2
-    return Both(kit, half(humaniser.eval()).requires_grad_(False))
+    humaniser = half(humaniser.eval()).requires_grad_(False)
+    return drummer_of(kit, humaniser, new_network(FillingGRU, 0))
 
 
 CONDITIONS = [{}, dict(bpm=97.5), dict(style="funk", bpm=140), dict(style="jazz", guidance=1.5)]
@@ -169,6 +143,7 @@ def test_its_touch_is_that_of_python(studio, drummer):
     )
     tokens = hits @ (1 << np.arange(9))
     asset = weights_asset({"drummer": drummer})
+    assert not any("filling" in name for name, _ in asset["models"][0]["tensors"])
     heard = studio().evaluate(PLAY, [asset, tokens.tolist(), given.tolist(), told])
     assert [tuple(row[:2]) for row in heard] == [tuple(at) for at in np.argwhere(hits)]
     assert np.abs(np.array(heard)[:, 2:] - log_p[0][hits]).max() < 1e-3

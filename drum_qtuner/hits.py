@@ -48,7 +48,7 @@ def sights(
 class HitsGRU(nn.Module):
     "log p of everything that nine drums can do next."
 
-    page_architecture = {"type": "kit_gru", "outputs": "patterns"}  # how a web page computes it
+    page_architecture = PlayingHits.page_architecture  # how a web page computes it
     codec, classes = KitCodec(), PATTERNS
     dropout = input_dropout = 0.0  # to train with
 

@@ -15,7 +15,7 @@ from .beat import KIT
 from .codec import KitCodec
 from .patterns import BITS, NUMBERS, PATTERNS, pattern_log_probabilities
 from .playing import Playing, plays
-from .styles import CONDITIONS, condition
+from .styles import CONDITIONS, STYLES, condition
 
 # %% ../nbs/lib/hits_playing.ipynb #e8127244
 BACK = (1, 4, 8, 16)  # steps back that the network looks at
@@ -90,7 +90,12 @@ class KitDecoder:
 class PlayingHits(Playing):
     "The network of the whole kit, which plays and cannot learn."
 
-    page_architecture = {"type": "kit_gru", "outputs": "patterns"}
+    page_architecture = {
+        "type": "kit_gru",
+        "outputs": "patterns",
+        "back": list(BACK),
+        "styles": list(STYLES),
+    }
     usual = dict(steps=32, hidden=112, read=64)
     codec, classes = KitCodec(), PATTERNS
     condition: np.ndarray | None = None  # what it is told of style and tempo

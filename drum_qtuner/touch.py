@@ -19,7 +19,7 @@ from .beat import KIT, Beat
 from .files import package_path, read_tensors
 from .mistakes import checked_sizes
 from .playing import check_shapes
-from .styles import CONDITIONS, condition
+from .styles import CONDITIONS, STYLES, condition
 
 # %% ../nbs/lib/touch.ipynb #fb059256
 TICKS = 120  # in a sixteenth, as in the MIDI files of Groove
@@ -189,6 +189,14 @@ class _Played:
 # %% ../nbs/lib/touch.ipynb #654b599b
 class Touch:
     "A humaniser that plays and cannot learn."
+
+    page_architecture = {  # what a web page must know to compute it, beside the sizes
+        "velocities": VELOCITIES,
+        "ticks": TICKS,
+        "places": PLACES,
+        "back": list(BACK),
+        "styles": list(STYLES),
+    }
 
     def __init__(
         self,

@@ -43,7 +43,12 @@ def part_of(
 class PlayingDrummer:
     "A drummer who plays the whole kit and cannot learn."
 
-    page_architecture = {"type": "drummer", "outputs": "patterns"}
+    page_architecture = {  # a page does not fill in
+        "type": "drummer",
+        "outputs": "patterns",
+        "hits": PlayingHits.page_architecture,
+        "humaniser": Touch.page_architecture,
+    }
     codec, classes = KitCodec(), PATTERNS
     style: str | None = None  # as it was told
 

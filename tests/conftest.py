@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, lab, open_page  # noqa: F401 (fixtures: one browser for all tests of a process)
+from sequencer import studio  # noqa: F401 (a fixture)
 
 if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders
     os.environ["DRUM_QTUNER_GROOVE"] = str(Path(os.environ["DRUM_QTUNER_GROOVE"]).resolve())

@@ -98,7 +98,7 @@ def test_every_page_brings_what_it_needs(open_page):
         text = re.search(r"<script>(\(\(\)=>.*\))\.\w+Page\(", body, re.S)[1]
         bodies.append(body.replace(text, of_version(text, version)))
     opened = open_page(page("All", "".join(bodies)))
-    opened.wait_for_selector("[data-heat='note_cnn']")
+    opened.wait_for_selector("[data-heat='drummer']")
     assert opened.locator(".dql-intro").is_visible()
     opened.locator(".dq-play").click()
     opened.locator(".dqs-play").click()  # the studio stops the player

@@ -1,6 +1,5 @@
 """The studio in a browser: its networks beside torch, clicks and keys, the widget in JupyterLab."""
 
-import copy
 import io
 import json
 import re
@@ -11,29 +10,16 @@ import numpy as np
 import pytest
 import torch
 from helpers import midi_bytes, one_note, raw_midi, varlen
+from sequencer import GRID, beat_of, cell, expected, half, press
 
 from drum_qtuner.beat import REST, Beat
 from drum_qtuner.decoding import generate
 from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.note_cnn import new_note_cnn
-from drum_qtuner.sound import beat_from_data, render
+from drum_qtuner.sound import render
 from drum_qtuner.store import load_pretrained
-from drum_qtuner.studio import all_scores, page_models, studio_page, weights_asset
+from drum_qtuner.studio import all_scores, studio_page, weights_asset
 from drum_qtuner.votes import Vote, load_votes
-
-GRID = "() => document.querySelector('.dqs-studio').studio.beat"
-HEAT = (
-    "step => [...document.querySelectorAll(`[role=gridcell][data-step='${step}']`)].map(cell =>"
-    " +cell.style.getPropertyValue('--p'))"
-)
-
-
-def half(model):
-    "The model with the weights that the page has."
-    model = copy.deepcopy(model)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.half().float()
-    return model
 
 
 def sequences() -> list[list[int]]:
@@ -48,41 +34,8 @@ def sequences() -> list[list[int]]:
     ]
 
 
-@pytest.fixture
-def studio(open_page):
-    "The studio on a known beat: bass drum on every quarter, closed hi-hat on the eighths between."
-
-    known = Beat.from_classes([0, 9, 6, 9] * 8, 120)
-
-    def open_studio(beat=known, **options):
-        page = open_page(studio_page(beat=beat, **options))
-        page.wait_for_selector("[data-heat]")
-        return page
-
-    return open_studio
-
-
-def cell(page, step, row):
-    return page.locator(f"[role=gridcell][data-step='{step}'][data-row='{row}']")
-
-
-def press(page, name):
-    page.get_by_role("button", name=name, exact=True).click()
-
-
-def beat_of(page) -> Beat:
-    "What the grid holds, once the models have had their say."
-    page.wait_for_selector(".dqs-studio:not([aria-busy]) .dqs-grid:not([aria-busy])")
-    return beat_from_data(page.evaluate(GRID))
-
-
-def expected(page, step) -> np.ndarray:
-    "The ten probabilities that the grid shows at a step; its rows begin with the ride cymbal."
-    shown = np.square(page.evaluate(HEAT, step))
-    return np.append(shown[:9][::-1], shown[9])
-
-
 def test_networks_agree_with_torch(studio):
+    names = ["note_cnn", "gru", "tuned", "dqn-0.1", "dqn-0.5"]
     page = studio()
     heard = page.evaluate(
         """([asset, sequences]) => {
@@ -94,9 +47,9 @@ def test_networks_agree_with_torch(studio):
                 generate(model, {decode: "argmax", primer: [first]})),
         }]));
     }""",
-        [weights_asset(), sequences()],
+        [weights_asset({name: load_pretrained(name) for name in names}), sequences()],
     )
-    assert list(heard) == list(page_models())
+    assert list(heard) == names
     for name in heard:
         full = load_pretrained(name)
         rounded = half(full)
@@ -109,8 +62,9 @@ def test_networks_agree_with_torch(studio):
 
 
 def test_heat_map_is_what_the_networks_say(studio):
-    page = studio()
-    for name in ("note_cnn", "gru", "dqn-0.1"):
+    names = ["note_cnn", "gru", "dqn-0.1"]
+    page = studio(models=names)
+    for name in names:
         page.get_by_label("model A").select_option(name)
         page.wait_for_selector(f"[data-heat='{name}']")
         rows = all_scores(half(load_pretrained(name)), beat_of(page).classes())
@@ -178,7 +132,7 @@ def test_poly_keeps_all_sounds_and_says_what_the_model_hears(studio):
     assert beat_of(page).velocity[0].tolist() == [127, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["note_cnn", "dqn-0.5"])
+@pytest.mark.parametrize("name", ["note_cnn", "dqn-0.1"])
 def test_continue_keeps_the_primer_and_is_the_greedy_beat(studio, name):
     beat = Beat.from_classes([0, 9, 6, 9, 1, 6] + [8] * 26)
     page = studio(beat, model=name)
@@ -261,7 +215,7 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
     page = studio()
     start = beat_of(page).classes()[:8]
     page.get_by_label("decoding rule").select_option("argmax")
-    page.get_by_label("model B").select_option("dqn-0.5")
+    page.get_by_label("model B").select_option("dqn-0.1")
     press(page, "A/B")
     played = {}
     press(page, "Play")
@@ -272,7 +226,7 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
         assert page.evaluate("drumQtuner.playing.beat.notes") == [
             list(note) for note in page.evaluate(GRID)["notes"]
         ]
-    for key, name in (("a", "note_cnn"), ("b", "dqn-0.5")):
+    for key, name in (("a", "note_cnn"), ("b", "dqn-0.1")):
         assert played[key] == generate(load_pretrained(name), 1, decode="argmax", primer=start)[0]
     page.wait_for_function("drumQtuner.playing.position() > 1")
     assert page.locator(".dqs-now:visible").count() == 1

@@ -1,10 +1,14 @@
 // Networks in plain JavaScript: what `scores` and `generate` do in Python, in the page.
 // What models there are, and how each computes, is told by data:
-//   {name, label, numbers, architecture: {type, outputs, ...sizes}}    `numbers`: how many weights
+//   {name, label, architecture: {type, outputs, ...sizes}, tensors: [[name, count], ...]}
 //   D.network.load({models, float16}) -> {models: {name: model}, leftOut: {name: why}}
-//   D.network.all(model, classes)     scores after each 0, 1, ... steps: rows of ten
-//   D.network.scores(model, classes)  the last of them
-//   D.network.generate(model, {decode, temperature, primer, steps, seed}) -> class sequence
+//   D.network.all(model, tokens, conditions)     scores after each 0, 1, ... steps
+//   D.network.scores(model, tokens, conditions)  the last of them
+//   D.network.generate(model, {decode, temperature, primer, steps, seed, conditions}) -> tokens
+//   D.network.steps(model, options)   the same as a generator that stops after each step
+// Tokens are what a model hears and plays, a whole number a step: classes 0 to 9, or patterns of
+// the whole kit (network_patterns.js). Conditions, {style, bpm, guidance}, are for those that have
+// any.
 {
   // Half floats (sign, 5 bits of exponent, 10 of fraction) as numbers.
   const half = bits => {
@@ -15,26 +19,22 @@
 
   // --- the architectures that this page knows: each in a file of its own (network_conv.js, ...)
 
-  //   {read(sizes, numbers) -> parts; rows(parts, classes, from): scores after the first `from`,
-  //    from + 1, ... steps, a row for each; outputs: what these may be}
+  //   {read(sizes, take) -> parts, take(name, n): n weights; outputs: what these may be; and one of
+  //    rows(parts, tokens, from): scores after the first `from`, from + 1, ... steps
+  //    listener(parts, conditions) -> hear(tokens, t): after the first t, more from call to call}
   const architectures = {};
 
-  // A function that takes so many of the numbers at a time, and `done` when none may be left.
-  const reader = numbers => {
-    let at = 0;
-    const take = n => numbers.subarray(at, at += n);
-    const done = () => {
-      if (at !== numbers.length) throw new Error(`it has ${numbers.length} weights, not ${at}`);
-    };
-    return {take, done};
-  };
-
-  const modelOf = ({name, architecture}, numbers) => {
+  const modelOf = ({name, architecture}, tensors) => {
     const known = architectures[architecture?.type];
     if (!known) throw new Error("this page does not know how it computes");
     if (!known.outputs.includes(architecture.outputs))
       throw new Error(`this page does not know what its outputs are ("${architecture.outputs}")`);
-    return {name, rows: known.rows, parts: known.read(architecture, numbers)};
+    const parts = known.read(architecture, (tensor, count) => {
+      const there = tensors[tensor]?.length ?? 0;
+      if (there !== count) throw new Error(`its ${tensor} has ${there} weights, not ${count}`);
+      return tensors[tensor];
+    });
+    return {name, outputs: architecture.outputs, known, parts};
   };
 
   const load = asset => {
@@ -42,13 +42,12 @@
     const bytes = Uint8Array.from(atob(float16), sign => sign.charCodeAt(0));
     const view = new DataView(bytes.buffer), models = {}, leftOut = {};
     let at = 0;
+    const next = () => half(view.getUint16(2 * at++, true));
     for (const card of cards) {
-      const from = at;
-      at += card.numbers;
+      const tensors = Object.fromEntries(card.tensors.map(([name, count]) =>
+        [name, Float32Array.from({length: count}, next)]));
       try {
-        const numbers = Float32Array.from({length: card.numbers}, (_, i) =>
-          half(view.getUint16(2 * (from + i), true)));
-        models[card.name] = modelOf(card, numbers);
+        models[card.name] = modelOf(card, tensors);
       } catch (error) {
         leftOut[card.name] = error.message;
       }
@@ -56,8 +55,16 @@
     return {models, leftOut};
   };
 
-  const all = (m, classes) => m.rows(m.parts, classes, 0);
-  const scores = (m, classes) => m.rows(m.parts, classes, classes.length)[0];
+  const listener = ({known, parts}, conditions) => known.listener?.(parts, conditions)
+    ?? ((tokens, t) => known.rows(parts, tokens.slice(0, t), t)[0]);
+
+  const all = (m, tokens, conditions) => {
+    if (m.known.rows) return m.known.rows(m.parts, tokens, 0);
+    const hear = listener(m, conditions);
+    return Array.from({length: tokens.length + 1}, (_, t) => hear(tokens, t));
+  };
+
+  const scores = (m, tokens, conditions) => listener(m, conditions)(tokens, tokens.length);
 
   // --- from scores to a beat
 
@@ -87,16 +94,34 @@
     return p.length - 1;
   };
 
-  // A class sequence. No primer: a random first step, as in section 5 of the paper; []: nothing.
-  const generate = (m, options = {}) => {
-    const {decode = "sample", temperature = 1, primer = null, seed = 0} = options;
-    const {steps = 2 * D.BAR} = options;
-    const draw = random(seed);
-    const sequence = primer ? [...primer] : [Math.floor(draw() * (D.REST + 1))];
-    while (sequence.length < steps)
-      sequence.push(choose(scores(m, sequence), decode, temperature, draw));
-    return sequence;
+  // What a model plays, step by step. `primer` holds what is given, null where a step is open. No
+  // primer: a random first class, as in section 5 of the paper; a whole kit begins with nothing.
+  // `fits`: of a step the function that says which tokens may be played there.
+  function* steps(m, options = {}) {
+    const {decode = "sample", temperature = 1, primer = null, seed = 0, fits, conditions} = options;
+    const draw = random(seed), hear = listener(m, conditions), tokens = [];
+    const first = m.outputs === "patterns" ? [] : [Math.floor(draw() * (D.REST + 1))];
+    const given = primer ?? first, count = options.steps ?? 2 * D.BAR;
+    const play = t => {
+      const row = hear(tokens, t), may = fits?.(t);
+      return choose(may ? row.map((x, token) => may(token) ? x : -Infinity) : row,
+        decode, temperature, draw);
+    };
+    for (let t = 0; t < count; t++) {
+      tokens.push(given[t] ?? play(t));
+      yield tokens;
+    }
+    return tokens;
+  }
+
+  const generate = (m, options) => {
+    const played = steps(m, options);
+    for (;;) {
+      const {done, value} = played.next();
+      if (done) return value;
+    }
   };
 
-  D.network = {architectures, reader, load, all, scores, softmax, random, choose, generate};
+  D.network =
+    {architectures, load, all, scores, softmax, random, choose, steps, generate};
 }

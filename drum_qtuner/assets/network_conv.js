@@ -1,17 +1,16 @@
 // Networks of type "conv": convolution, linear layer, output layer, relu between.
 {
-  // A model from its numbers in the order of torch: conv.weight (channel, class, k), conv.bias,
-  // linear.weight (hidden, channel, position), linear.bias, output.weight (output, hidden),
-  // output.bias. Kept so that the numbers that are added together lie side by side: the conv
-  // weights as one column of channels for each class and k.
-  const readConv = ({outputs, classes, steps, channels, kernel, hidden}, numbers) => {
+  // A model from its tensors, as torch has them: conv.weight (channel, class, k), linear.weight
+  // (hidden, channel, position), output.weight (output, hidden), and their biases. Kept so that the
+  // numbers that are added together lie side by side: the conv weights as one column of channels
+  // for each class and k.
+  const readConv = ({outputs, classes, steps, channels, kernel, hidden}, take) => {
     const width = steps - kernel + 1, value = outputs === "action value";
     const count = value ? 1 : classes;
-    const {take, done} = D.network.reader(numbers);
-    const conv = take(channels * classes * kernel), convBias = take(channels);
-    const linear = take(hidden * channels * width), linearBias = take(hidden);
-    const output = take(count * hidden), outputBias = take(count);
-    done();
+    const conv = take("conv.weight", channels * classes * kernel);
+    const linear = take("linear.weight", hidden * channels * width);
+    const output = take("output.weight", count * hidden), convBias = take("conv.bias", channels);
+    const linearBias = take("linear.bias", hidden), outputBias = take("output.bias", count);
     const column = new Float32Array(conv.length), dense = new Float32Array(linear.length);
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < classes * kernel; i++)

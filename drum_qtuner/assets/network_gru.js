@@ -1,49 +1,56 @@
-// Networks of type "gru": a gated recurrent unit that sees the step before, the step a bar before
-// and its place, all one-hot; the output layer reads its memory and what it sees.
+// Gated recurrent units, and networks of type "gru": one that sees the step before, the step a bar
+// before and its place, all one-hot; the output layer reads its memory and what it sees.
+//   D.recurrent.cell({seen, hidden}, take, name, way)  a GRU's weights, by the names of torch
+//   D.recurrent.remember(cell, memory, sight)          its memory after another look
+//   D.recurrent.layer({inputs, outputs}, take, name)   the weights of a linear layer
+//   D.recurrent.apply(layer, numbers, sight)           what it says of numbers, then a sight
+//       sight: [[column, amount], ...], all that is not 0 of what is seen
 {
-  // The columns of a matrix (rows, columns) whose rows lie one after another, one after another.
+  // The columns of a matrix (rows, columns) whose rows lie one after another, one after another:
+  // nearly all that is seen is 0, and what is not picks a column.
   const turned = (matrix, rows) => {
     const columns = matrix.length / rows;
     return Float32Array.from(matrix, (_, i) => matrix[i % rows * columns + Math.floor(i / rows)]);
   };
 
-  // A model from its numbers in the order of torch: gru.weight_ih (gate and hidden, seen),
-  // weight_hh (gate and hidden, hidden), both biases, output.weight (class, hidden and seen), bias.
-  // A one-hot input picks a column, so the columns are kept side by side.
-  const read = ({classes, steps, hidden}, numbers) => {
-    const {take, done} = D.network.reader(numbers), seen = 2 * classes + steps;
-    const columns = turned(take(3 * hidden * seen), 3 * hidden), recall = take(3 * hidden * hidden);
-    const columnsBias = take(3 * hidden), recallBias = take(3 * hidden);
-    const output = turned(take(classes * (hidden + seen)), classes), outputBias = take(classes);
-    done();
-    return {classes, steps, hidden, columns, columnsBias, recall, recallBias, output, outputBias};
+  // Gate and hidden, seen; gate and hidden, hidden.
+  const cell = ({seen, hidden}, take, name, way = "") => {
+    const part = (kind, count) => take(`${name}.${kind}_l0${way}`, count), rows = 3 * hidden;
+    return {hidden, columns: turned(part("weight_ih", rows * seen), rows),
+      columnsBias: part("bias_ih", rows), recall: part("weight_hh", rows * hidden),
+      recallBias: part("bias_hh", rows)};
   };
 
-  // sums += these columns, each as long as the sums.
-  const addColumns = (sums, columns, which) => {
-    for (const column of which) {
-      const start = column * sums.length;
-      for (let i = 0; i < sums.length; i++) sums[i] += columns[start + i];
-    }
+  const layer = ({inputs, outputs}, take, name) => ({
+    columns: turned(take(`${name}.weight`, outputs * inputs), outputs),
+    bias: take(`${name}.bias`, outputs),
+  });
+
+  // sums += amount * a column, which is as long as the sums.
+  const addColumn = (sums, columns, column, amount) => {
+    for (let i = 0, at = column * sums.length; i < sums.length; i++, at++)
+      sums[i] += amount * columns[at];
   };
 
-  // Which columns the network sees before step t.
-  const sights = (m, classes, t) => {
-    const seen = [2 * m.classes + t % m.steps];
-    if (t >= 1) seen.push(classes[t - 1]);
-    if (t >= D.BAR) seen.push(m.classes + classes[t - D.BAR]);
-    return seen;
+  const apply = ({columns, bias}, numbers, sight = []) => {
+    const sums = new Float64Array(bias);
+    for (let i = 0; i < numbers.length; i++)
+      if (numbers[i]) addColumn(sums, columns, i, numbers[i]);
+    for (const [column, amount] of sight) addColumn(sums, columns, numbers.length + column, amount);
+    return sums;
   };
 
   const gate = x => 1 / (1 + Math.exp(-x));
 
-  // The memory after another look: reset gate, then the share that stays, then what is new.
-  const remember = (m, memory, seen) => {
-    const {hidden} = m, fresh = Float64Array.from(m.columnsBias);
-    const old = Float64Array.from(m.recallBias);
-    addColumns(fresh, m.columns, seen);
-    for (let g = 0; g < old.length; g++)
-      for (let h = 0; h < hidden; h++) old[g] += m.recall[g * hidden + h] * memory[h];
+  // Reset gate, then the share that stays, then what is new.
+  const remember = ({hidden, columns, columnsBias, recall, recallBias}, memory, sight) => {
+    const fresh = new Float64Array(columnsBias), old = new Float64Array(recallBias);
+    for (const [column, amount] of sight) addColumn(fresh, columns, column, amount);
+    for (let g = 0, at = 0; g < old.length; g++) {
+      let sum = old[g];
+      for (let h = 0; h < hidden; h++) sum += recall[at++] * memory[h];
+      old[g] = sum;
+    }
     return memory.map((before, h) => {
       const reset = gate(fresh[h] + old[h]), keep = gate(fresh[hidden + h] + old[hidden + h]);
       const now = Math.tanh(fresh[2 * hidden + h] + reset * old[2 * hidden + h]);
@@ -51,26 +58,30 @@
     });
   };
 
-  const outputOf = (m, memory, seen) => {
-    const row = Float64Array.from(m.outputBias);
-    memory.forEach((x, h) => {
-      for (let a = 0; a < m.classes; a++) row[a] += x * m.output[h * m.classes + a];
-    });
-    addColumns(row, m.output, seen.map(column => m.hidden + column));
-    return [...row];
+  D.recurrent = {cell, remember, layer, apply};
+
+  // --- the network of classes
+
+  const read = ({classes, steps, hidden}, take) => {
+    const seen = 2 * classes + steps;
+    return {classes, steps, gru: cell({seen, hidden}, take, "gru"),
+      output: layer({inputs: hidden + seen, outputs: classes}, take, "output")};
   };
 
-  // Scores after the first `from`, from + 1, ... steps of the sequence: one row for each.
-  const rows = (m, classes, from) => {
-    const result = [];
-    let memory = new Float64Array(m.hidden);
-    for (let t = 0; t <= classes.length; t++) {
-      const seen = sights(m, classes, t);
-      memory = remember(m, memory, seen);
-      if (t >= from) result.push(outputOf(m, memory, seen));
-    }
-    return result;
+  const sightOf = (m, classes, t) => { // before step t
+    const sight = [[2 * m.classes + t % m.steps, 1]];
+    if (t >= 1) sight.push([classes[t - 1], 1]);
+    if (t >= D.BAR) sight.push([m.classes + classes[t - D.BAR], 1]);
+    return sight;
   };
 
-  D.network.architectures.gru = {read, rows, outputs: ["classes"]};
+  const listener = m => {
+    let memory = new Float64Array(m.gru.hidden), heard = -1;
+    return (classes, t) => {
+      while (heard < t) memory = remember(m.gru, memory, sightOf(m, classes, ++heard));
+      return [...apply(m.output, memory, sightOf(m, classes, t))];
+    };
+  };
+
+  D.network.architectures.gru = {read, listener, outputs: ["classes"]};
 }

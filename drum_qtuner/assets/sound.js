@@ -80,10 +80,14 @@
 
   // --- strokes
 
-  const cached = (make, cache = new Map()) => (...key) => {
-    const name = key.join();
-    if (!cache.has(name)) cache.set(name, make(...key));
-    return cache.get(name);
+  const MOST = 256; // strokes that are kept: who plays for hours plays every drum at every velocity
+
+  const cached = (make, most = Infinity, cache = new Map()) => (...key) => {
+    const name = key.join(), found = cache.get(name) ?? make(...key);
+    cache.delete(name);
+    cache.set(name, found); // the first one was used the longest time ago
+    if (cache.size > most) cache.delete(cache.keys().next().value);
+    return found;
   };
 
   const layers = cached(drum => {
@@ -117,7 +121,7 @@
       out[n] = sum;
     }
     return out;
-  });
+  }, MOST);
   D.strike = strike;
 
   // --- beats
@@ -161,16 +165,15 @@
 
   const buffers = new WeakMap();
 
+  const made = context => cached((drum, velocity) => {
+    const samples = strike(drum, velocity), own = context.createBuffer(1, samples.length, RATE);
+    own.copyToChannel(samples, 0);
+    return own;
+  }, MOST);
+
   const buffer = (context, drum, velocity) => {
-    if (!buffers.has(context)) buffers.set(context, new Map());
-    const held = buffers.get(context), key = drum * 128 + velocity;
-    if (!held.has(key)) {
-      const samples = strike(drum, velocity);
-      const made = context.createBuffer(1, samples.length, RATE);
-      made.copyToChannel(samples, 0);
-      held.set(key, made);
-    }
-    return held.get(key);
+    if (!buffers.has(context)) buffers.set(context, made(context));
+    return buffers.get(context)(drum, velocity);
   };
 
   // A curve is read between -1 and 1: sums up to `range` are scaled to that.

@@ -1,19 +1,21 @@
 // The studio: a step sequencer in which a model listens along. It asks a backend:
-//   models: [{name, label, architecture}]        architecture.outputs says what its scores are
-//   scores(model, classes) -> Promise of rows    ten scores after each 0, 1, ... steps
-//   generate(model, {given, keep, decode, temperature, seed, steps}) -> Promise of a beat
-//       that begins with the first `keep` steps of the beat `given`; null: one random step
+//   models: [{name, label, architecture, hears, styles}]    architecture.outputs: what its scores
+//       are; hears: how it sees a beat, see studio_codecs.js; styles: those that it can play in
+//   scores(model, tokens, {bpm, style}) -> Promise of {rows, surprise}, see studio_codecs.js
+//   generate(model, {given, keep, decode, temperature, seed, steps, bpm, style})
+//       -> Promise of a beat in which the first `keep` steps of the beat `given` stay, or those
+//       for which `keep` has true; given null: a new one
 //   notes: [text]                                what else the person must know
 //   D.studio(root, {backend, beat, model, against, presets, drums, changed, voting})
 //       -> {beat, model, votes (all can be set), stop()}     voting: see studio_votes.js
-//   D.studioPage(root)     the page computes (network.js); the data are in a <script> inside root
-//   D.studioWidget         the kernel computes: {render({model, el})} for anywidget
+// Backends are in studio_backends.js.
 {
   const {element, pattern} = D;
 
   const MEANING = { // of the grey in the grid, by what a model puts out
     classes: "p(a|s)",
     "action value": "as softmax of its values Q(s, a), which are not probabilities",
+    patterns: "the chance of each drum by itself",
   };
 
   class Studio {
@@ -31,8 +33,10 @@
       this.state = new D.StudioState(beat, first, others[0] ?? first);
       this.grid = new D.StudioGrid(this);
       this.transport = new D.Transport({beat: this.state.beat, loop: true,
-        onstep: step => root.isConnected ? this.grid.light(step) : this.transport.stop()});
+        onstep: step => root.isConnected ? this.grid.light(step) : this.transport.stop(),
+        onturn: now => this.jam.turn(now)});
       this.models = D.studioModels(this);
+      this.jam = D.studioJam(this);
       this.playing = D.studioPlaying(this);
       this.editing = D.studioEditing(this, presets);
       this.editing.box.append(D.studioFiles(this, drums).button);
@@ -73,25 +77,46 @@
         this.transport.beat = beat;
       }
       this.refresh();
+      this.jam.prepare();
     }
+
+    follow(beat) { // which the transport has taken over by itself
+      this.state.fill(this.state.active, beat, beat.title);
+      this.#handed = JSON.stringify(this.state.beat);
+      this.commit();
+    }
+
+    drawJam() { this.asking.draw(); }
 
     drawPrimer() {
       this.grid.drawKept();
       this.asking.draw();
     }
 
-    #has(model) { return this.backend.models.some(({name}) => name === model); }
+    #has(model) { return Boolean(this.cardOf(model)); }
 
-    outputsOf(model) {
-      return this.backend.models.find(({name}) => name === model)?.architecture?.outputs;
+    cardOf(model) { return this.backend.models.find(({name}) => name === model); }
+
+    outputsOf(model) { return this.cardOf(model)?.architecture?.outputs; }
+
+    codecOf(model) { return D.codecs[this.cardOf(model)?.hears ?? "classes"]; }
+
+    get conditions() { return this.conditionsOf(this.model); }
+
+    conditionsOf(model) { // under which it plays, as far as it asks for any
+      const {bpm, style} = this.state;
+      return this.cardOf(model)?.styles?.length ? {bpm, style} : {bpm};
     }
 
     #tell() {
       const {model, pattern: own} = this.state.slot;
-      const meaning = MEANING[this.outputsOf(model)] ?? "as softmax of its scores";
+      const {hears, architecture} = this.cardOf(model);
+      const outputs = hears === "patterns" ? hears : architecture?.outputs;
+      const meaning = MEANING[outputs] ?? "as softmax of its scores";
       this.#legend.textContent =
         `Grey: what ${model} expects at each step from the steps before it, ${meaning}.`
-        + (pattern.isPoly(own) ? " Where several sounds meet it hears only the loudest." : "");
+        + (this.codecOf(model).loudestOnly && pattern.isPoly(own)
+          ? " Where several sounds meet it hears only the loudest." : "");
     }
 
     complain(who, error) { // null: all is well again
@@ -156,74 +181,4 @@
   }
 
   D.studio = (root, options) => new Studio(root, options);
-
-  // --- two backends
-
-  D.studioPage = root => {
-    const {beat, model, against, presets, drums, voting, ...asset} = D.readData(root);
-    const {models, leftOut} = D.network.load(asset);
-    const notes = Object.entries(leftOut).map(([name, why]) => `${name} is left out: ${why}.`);
-    const known = asset.models.filter(({name}) => name in models);
-    if (!known.length) return root.replaceChildren(...notes.map(text => element("p", {}, text)));
-    const play = (name, {given, keep, ...options}) => {
-      const played = given && pattern.classesOf(pattern.fromNotes(given.steps, given.notes));
-      const primer = played && played.slice(0, keep);
-      const classes = D.network.generate(models[name], {...options, primer});
-      return pattern.continued(given ?? {...beat, notes: []}, keep, classes);
-    };
-    const backend = {
-      notes,
-      models: known,
-      scores: (name, classes) => Promise.resolve(D.network.all(models[name], classes)),
-      generate: (name, options) => Promise.resolve(play(name, options)),
-    };
-    addEventListener("beforeunload", event => {
-      if (root.isConnected && root.studio.voting.unsaved) event.preventDefault();
-    });
-    return root.studio = D.studio(root, {backend, beat, model, against, presets, drums, voting});
-  };
-
-  D.studioWidget = {
-    render({model, el}) {
-      const {ask, close} = D.bridge(model);
-      const {models, against, presets, drums, voting} = model.get("_page");
-      const backend = {
-        models,
-        scores: (name, classes) => ask({ask: "scores", model: name, classes}),
-        generate: (name, options) => ask({ask: "generate", model: name, ...options}),
-      };
-      const root = element("div");
-      el.append(root);
-      const studio = D.studio(root, {backend, against, presets, drums,
-        beat: model.get("beat"), model: model.get("model"),
-        changed: ({beat, model: name}) => {
-          model.set("beat", beat);
-          model.set("model", name);
-          model.save_changes();
-        },
-        voting: {...voting, votes: model.get("votes"), voted: votes => {
-          model.set("votes", votes);
-          model.save_changes();
-        }}});
-      const plain = beat => JSON.stringify({...beat, title: ""});
-      const heard = {
-        "change:beat": () => {
-          if (plain(studio.beat) !== plain(model.get("beat"))) studio.beat = model.get("beat");
-        },
-        "change:model": () => {
-          if (studio.model !== model.get("model")) studio.model = model.get("model");
-        },
-        "change:votes": () => {
-          const votes = model.get("votes");
-          if (JSON.stringify(studio.votes) !== JSON.stringify(votes)) studio.votes = votes;
-        },
-      };
-      for (const [name, listen] of Object.entries(heard)) model.on(name, listen);
-      return () => {
-        studio.stop();
-        close();
-        for (const [name, listen] of Object.entries(heard)) model.off(name, listen);
-      };
-    },
-  };
 }

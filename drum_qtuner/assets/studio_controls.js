@@ -62,6 +62,7 @@
       play.innerHTML = D.icon(word.toLowerCase());
       play.setAttribute("aria-label", word);
       studio.root.classList.toggle("dqs-playing", playing);
+      studio.jam.prepare();
     };
     const draw = () => {
       tempo.value = Number(state.bpm.toFixed(3));
@@ -69,7 +70,8 @@
     };
     const box = strip(play, field("bpm", tempo), field("swing", swing), field("volume", volume),
       tick("loop", loop), tick("click", click));
-    return {box, draw, show, toggle: () => play.click()};
+    const repeat = () => loop.checked = transport.loop = true;
+    return {box, draw, show, repeat, toggle: () => play.click()};
   };
 
   // --- editing
@@ -159,8 +161,44 @@
 
   // --- how the models play
 
+  const styleMenu = studio => { // where the model in the grid has any
+    const {state} = studio, option = (value, text) => element("option", {value}, text);
+    const menu = element("select", {"aria-label": "style", onchange: () => {
+      state.style = menu.value || null;
+      studio.draw();
+    }});
+    const box = field("style", menu);
+    let shown = "";
+    const draw = () => {
+      const styles = studio.cardOf(state.slot.model)?.styles ?? [];
+      box.hidden = !styles.length;
+      if (!styles.includes(state.style)) state.style = null;
+      if (shown !== styles.join())
+        menu.replaceChildren(option("", "any"), ...styles.map(name => option(name, name)));
+      shown = styles.join();
+      menu.value = state.style ?? "";
+    };
+    return {box, draw};
+  };
+
+  const heldDrums = studio => { // where the model in the grid hears all of them
+    const {state} = studio;
+    const buttons = D.names.map(([short, name], drum) => button(short,
+      `Keep every ${name}: the model plays around it`, () => {
+        state.hold(drum);
+        studio.draw();
+      }, {"aria-label": `keep every ${name}`}));
+    const box = element("div", {className: "dqs-held", role: "group", "aria-label": "drums kept"},
+      element("span", {}, "and keep"), group(...buttons));
+    const draw = () => {
+      box.hidden = studio.codecOf(state.slot.model).loudestOnly;
+      buttons.forEach((one, drum) => one.setAttribute("aria-pressed", state.held.has(drum)));
+    };
+    return {box, draw};
+  };
+
   D.studioAsking = studio => {
-    const {state, models} = studio;
+    const {state, models, jam} = studio;
     const option = (value, text) => element("option", {value}, text);
     const decode = element("select", {"aria-label": "decoding rule",
       onchange: () => temperature.disabled = decode.value === "argmax"},
@@ -181,13 +219,21 @@
       button("A/B", "Both models play on from the same first steps; then switch between them",
         () => models.compare()),
     ];
-    const box = strip(field("each step", decode), field("temperature", temperature),
-      field("seed", seed), field("keep first", keep));
-    const press = strip(...actions);
+    const styles = styleMenu(studio), held = heldDrums(studio);
+    const jamming = button("Jam", "While the loop runs the model makes the next one, which goes on"
+      + " from what you hear (key J); what is kept stays", () => jam.toggle());
+    const box = strip(field("each step", decode), field("temperature", temperature), styles.box,
+      field("seed", seed), field("keep first", keep), held.box);
+    const press = strip(...actions, jamming);
     press.classList.add("dqs-actions");
     return {
       box, press,
-      draw: () => Object.assign(keep, {max: state.steps, value: state.primer}),
+      draw: () => {
+        Object.assign(keep, {max: state.steps, value: state.primer});
+        jamming.setAttribute("aria-pressed", jam.on);
+        styles.draw();
+        held.draw();
+      },
       busy: busy => actions.forEach(one => one.disabled = busy),
       next: () => seed.value = Number(seed.value) + 1,
       settings: () => ({decode: decode.value, temperature: Number(temperature.value),

@@ -19,7 +19,7 @@
     #kept = [];
     #heads = [];
     #lit = -1;
-    #heat = null; // {model, rows, mean}
+    #heat = null; // {model, rows, chances, mean}
 
     constructor(studio) { this.#studio = studio; }
 
@@ -135,19 +135,19 @@
 
     // --- what the model expects
 
-    drawHeat(model, rows) {
-      const {slot, steps} = this.#state, played = pattern.classesOf(slot.pattern);
+    drawHeat(model, {rows, surprise}) {
+      const {steps} = this.#state, chances = rows.map(this.#studio.codecOf(model).chances);
       let sum = 0;
       for (let step = 0; step < steps; step++) {
-        const p = D.network.softmax(rows[step]);
         for (let row = 0; row <= REST; row++)
-          this.#cellAt(step, row).style.setProperty("--p", Math.sqrt(p[row]).toFixed(3));
-        const nats = -Math.log(Math.max(p[played[step]], 1e-30)), bar = this.#surprise[step];
+          this.#cellAt(step, row).style
+            .setProperty("--p", Math.sqrt(chances[step][row]).toFixed(3));
+        const nats = surprise[step], bar = this.#surprise[step];
         bar.style.setProperty("--h", Math.min(nats / WORST, 1).toFixed(3));
         bar.title = `−log p = ${nats.toFixed(2)} nats`;
         if (step) sum += nats;
       }
-      this.#heat = {model, rows, mean: sum / (steps - 1)};
+      this.#heat = {model, rows, chances, mean: sum / (steps - 1)};
       this.box.dataset.heat = model;
       this.tell();
     }
@@ -155,7 +155,7 @@
     tell(step = this.focused[0]) { // in words
       const row = this.#heat?.rows[step];
       if (!row) return;
-      const {model, mean} = this.#heat, p = D.network.softmax(row);
+      const {model, mean} = this.#heat, p = this.#heat.chances[step];
       const values = this.#studio.outputsOf(model) === "action value";
       const best = p.map((_, a) => a).sort((a, b) => p[b] - p[a]).slice(0, 3);
       const expected = best.map(a =>
@@ -189,10 +189,10 @@
     }
 
     announce(step, row, target) { // a cell got the focus
-      const expected = this.#heat?.rows[step];
+      const expected = this.#heat?.chances[step];
       this.tell(step);
       target.setAttribute("aria-label", this.#describe(step, row)
-        + (expected ? `; expected ${percent(D.network.softmax(expected)[row])}` : ""));
+        + (expected ? `; expected ${percent(expected[row])}` : ""));
     }
 
     nextRow(row, by) { return ROWS[clamp(ROWS.indexOf(row) + by, 0, REST)]; }

@@ -121,6 +121,7 @@
     if (key === "p") studio.playing.toggle();
     else if (key === "a" || key === "b") studio.activate(key.toUpperCase());
     else if (key === "l" || key === "d") studio.voting.press(key === "l");
+    else if (key === "j") studio.jam.toggle();
     else return false;
     return true;
   };

@@ -3,6 +3,7 @@
 {
   const {pattern} = D;
   const PART = 1 / 8; // of the later steps are varied
+  const TRIES = 20; // until a variation is another beat
 
   // Ask the backend what the model expects. While an answer is on its way only the newest
   // question waits.
@@ -12,8 +13,9 @@
     const once = async () => {
       again = false;
       const {steps, slot: {model, pattern: own}} = state;
-      const rows = await backend.scores(model, pattern.classesOf(own));
-      if (!studio.stopped && !again && steps === state.steps) grid.drawHeat(model, rows);
+      const tokens = studio.codecOf(model).hear(own);
+      const expected = await backend.scores(model, tokens, studio.conditions);
+      if (!studio.stopped && !again && steps === state.steps) grid.drawHeat(model, expected);
     };
     return async () => {
       again = true;
@@ -31,21 +33,41 @@
     };
   };
 
-  // The grid's pattern, on some of the steps after the marker what the model would rather play.
-  const varied = async ({state, backend}, {decode, temperature, seed}) => {
-    const {slot, steps, primer} = state, draw = D.network.random(seed);
+  const pick = ({steps, primer}, draw) => { // steps after the marker
     const later = Array.from({length: steps - primer}, (_, i) => primer + i);
     const picked = later.filter(() => draw() < PART);
     if (!picked.length && later.length) picked.push(later[Math.floor(draw() * later.length)]);
+    return picked;
+  };
+
+  // The grid's pattern, on some of the steps after the marker what the model would rather play: a
+  // model of one sound a step moves the stroke that it hears.
+  const moved = async ({state, backend}, {decode, temperature, seed}) => {
+    const {slot, steps} = state, draw = D.network.random(seed);
     const next = pattern.fromNotes(steps, pattern.toNotes(slot.pattern));
-    for (const step of picked) {
+    for (const step of pick(state, draw)) {
       const classes = pattern.classesOf(next);
-      const rows = await backend.scores(slot.model, classes.slice(0, step));
+      const {rows} = await backend.scores(slot.model, classes.slice(0, step), {});
       rows[step][classes[step]] = -Infinity; // anything but what is there
       const a = D.network.choose(rows[step], decode, temperature, draw);
       pattern.change(next, step, a, state.offset(step));
     }
     return next;
+  };
+
+  // A model of the whole kit plays some steps after the marker again, until they are others.
+  const replayed = async ({state, conditions, backend}, {seed, ...settings}) => {
+    const {slot, steps, beat: given} = state, draw = D.network.random(seed);
+    const before = pattern.numbersOf(slot.pattern).join();
+    for (let tried = 0; tried < TRIES; tried++) {
+      const picked = pick(state, draw);
+      const keep = pattern.keepAll(steps, (step, drum) =>
+        !picked.includes(step) || state.held.has(drum));
+      const options = {...settings, ...conditions, seed: seed + tried, given, keep};
+      const next = pattern.fromNotes(steps, (await backend.generate(slot.model, options)).notes);
+      if (pattern.numbersOf(next).join() !== before) return next;
+    }
+    throw new Error(`${slot.model} would play the same again: keep less, raise the temperature.`);
   };
 
   D.studioModels = studio => {
@@ -71,37 +93,44 @@
       if (!studio.stopped) studio.commit();
     };
 
-    // What `model` plays on after the first `keep` steps; what it plays on the beat swings along.
+    // What stays of the grid where `model` plays; drums are held for models of the whole kit alone.
+    const keepFor = model => state.held.size && !studio.codecOf(model).loudestOnly
+      ? pattern.keepAll(state.steps, (step, drum) => state.keeps(step, drum)) : state.primer;
+
+    // What `model` plays around what is kept; what it plays on the beat swings along.
     const playOn = async (model, given, keep, settings) => {
-      const beat = await backend.generate(model, {...settings, given, keep});
-      const notes = beat.notes.map(([step, drum, velocity, offset]) =>
-        [step, drum, velocity, step < keep ? offset : offset || state.offset(step)]);
+      const beat = await backend.generate(model,
+        {...settings, ...studio.conditionsOf(model), given, keep});
+      const stays = pattern.keeper(keep), notes = beat.notes.map(([step, drum, velocity, offset]) =>
+        [step, drum, velocity, stays(step, drum) ? offset : offset || state.offset(step)]);
       return {...beat, notes};
     };
 
-    const make = (how, keep) => work(async settings => {
-      const {active, beat, slot: {model}} = state;
-      const made = await playOn(model, keep === null ? null : beat, keep, settings);
+    const make = how => work(async settings => {
+      const {active, beat, slot: {model}} = state, given = how === "new" ? null : beat;
+      const made = await playOn(model, given, given && keepFor(model), settings);
       state.fill(active, made, `${model}, ${how}, seed ${settings.seed}`);
     });
 
     const compare = () => work(async settings => {
-      const {beat, primer, slots} = state, made = {};
+      const {beat, slots} = state, made = {};
       for (const [key, {model}] of Object.entries(slots))
-        made[key] = await playOn(model, beat, primer, settings);
+        made[key] = await playOn(model, beat, keepFor(model), settings);
       for (const [key, {model}] of Object.entries(slots))
         state.fill(key, made[key], `${model}, continued, seed ${settings.seed}`);
     });
 
     const vary = () => work(async settings => {
-      const {slot} = state, next = await varied(studio, settings);
+      const {slot} = state, way = studio.codecOf(slot.model).loudestOnly ? moved : replayed;
+      const next = await way(studio, settings);
       Object.assign(slot, {pattern: next, title: `${slot.model}, varied, seed ${settings.seed}`});
     });
 
     return {
+      playOn, keepFor,
       get busy() { return busy; },
-      renew: () => make("new", null),
-      proceed: () => make("continued", state.primer),
+      renew: () => make("new"),
+      proceed: () => make("continued"),
       vary, compare,
     };
   };

@@ -37,6 +37,15 @@
   const classesOf = pattern =>
     Array.from({length: stepsOf(pattern)}, (_, step) => loudest(pattern, step));
 
+  // What is struck in each step as one number, see network_patterns.js.
+  const numbersOf = ({velocity}) => {
+    const numbers = new Array(velocity.length / DRUMS).fill(0);
+    velocity.forEach((v, i) => {
+      if (v) numbers[Math.floor(i / DRUMS)] += 2 ** (i % DRUMS);
+    });
+    return numbers;
+  };
+
   const isPoly = pattern => classesOf(pattern).some((_, step) =>
     pattern.velocity.subarray(step * DRUMS, (step + 1) * DRUMS).filter(v => v).length > 1);
 
@@ -59,15 +68,14 @@
       if (pattern.velocity[at + d] === stroke[0]) pattern.velocity[at + d]--;
   };
 
-  // The beat whose first `keep` steps are those of `given`, stroke for stroke, and whose other
-  // steps are a model's classes. `keep` null: all are the model's.
-  const continued = (given, keep, classes) => {
-    const kept = given.notes.filter(([step]) => step < keep);
-    const played = classes.flatMap((a, step) =>
-      step < keep || a === REST ? [] : [[step, a, NORMAL, 0]]);
-    return {...given, steps: classes.length, notes: [...kept, ...played]};
-  };
+  // What stays where a model plays, as a function of step and drum: of `keep`, a number of steps,
+  // or true where a stroke and a silence stays, for each step and drum.
+  const keeper = keep => Array.isArray(keep) ? (step, drum) => keep[step][drum]
+    : step => step < keep;
 
-  D.pattern = {LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest, classesOf, isPoly,
-    clear, change, continued};
+  const keepAll = (steps, stays) => Array.from({length: steps}, (_, step) =>
+    Array.from({length: DRUMS}, (__, drum) => stays(step, drum)));
+
+  D.pattern = {NORMAL, LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest, classesOf,
+    numbersOf, isPoly, clear, change, keeper, keepAll};
 }

@@ -9,6 +9,8 @@
     swing = 0;
     active = "A";
     level = 1; // of new strokes, in pattern.LEVELS
+    style = null; // in which a model plays that has any
+    held = new Set(); // drums that stay everywhere, where the model hears the whole kit
     #history = [];
     #at = -1;
 
@@ -86,6 +88,12 @@
       this.poly = poly;
       const own = this.slot.pattern;
       if (!poly) pattern.classesOf(own).forEach((a, step) => pattern.clear(own, step, a));
+    }
+
+    keeps(step, drum) { return step < this.primer || this.held.has(drum); }
+
+    hold(drum) { // or let go
+      if (!this.held.delete(drum)) this.held.add(drum);
     }
 
     setPrimer(steps) { this.primer = clamp(steps, 0, this.steps); }

@@ -1,7 +1,9 @@
 // Play a beat in time. Only one plays on a page: `page.playing`.
 //   D.audio()                          the page's audio context, made at the first press
 //   D.hear(drum, velocity, volume)     one stroke; gives its gain, to end it sooner
-//   new D.Transport({beat, loop, volume, metronome, swing, bpm, onstep, onframe, onstop})
+//   new D.Transport({beat, loop, volume, metronome, swing, bpm, onstep, onframe, onstop, onturn})
+//       .beat = other      takes effect at once
+//       .next = other      takes over where the loop ends, at the same tempo; `onturn` then
 {
   const {QUARTER, TICKS, secondsOf, stepsOf} = D;
   const AHEAD = .2; // seconds scheduled ahead
@@ -51,6 +53,9 @@
     #timer = 0;
     #frame = 0;
     #shown = -1;
+    #last = null; // the beat that is still heard, while the next one is being scheduled
+
+    next = null; // the beat that follows on this loop; none: the same again
 
     constructor({beat, loop = true, volume = .8, metronome = false, swing = 0, bpm = null, ...on}) {
       Object.assign(this, {loop, metronome}, on);
@@ -80,12 +85,16 @@
       return this.origin + secondsOf(loop * this.#beat.steps + place, this.bpm);
     }
 
+    get #heard() { // the time on the audio clock that has reached the ear
+      const {currentTime, outputLatency, baseLatency} = page.context;
+      return currentTime - (outputLatency || baseLatency || 0);
+    }
+
     position() { // in steps from the beat's start, a fraction between two: what the ear hears now
       if (!this.playing) return 0;
-      const {currentTime, outputLatency, baseLatency} = page.context;
-      const heard = currentTime - (outputLatency || baseLatency || 0);
-      const steps = stepsOf(heard - this.origin, this.bpm);
-      return steps < 0 ? 0 : steps % this.#beat.steps;
+      const steps = stepsOf(this.#heard - this.origin, this.bpm);
+      if (steps >= 0) return steps % this.#beat.steps;
+      return this.#last ? Math.max(0, this.#last.steps + steps) : 0; // its end, or none has begun
     }
 
     start() {
@@ -97,7 +106,7 @@
       this.out.gain.value = this.#volume ** 2;
       output.connect(this.out).connect(page.master);
       page.playing = this;
-      [this.#next, this.#sounding, this.#shown] = [0, [], -1];
+      [this.#next, this.#sounding, this.#shown, this.next] = [0, [], -1, null];
       this.#prepare(0);
       const early = Math.max(0, ...this.#events.slice(0, 1).map(({place}) => -place));
       this.origin = context.currentTime + .08 + secondsOf(early, this.bpm);
@@ -118,6 +127,7 @@
     #end(silence = () => {}) { // or let it ring out
       if (!this.playing) return;
       silence();
+      this.#undoTurn();
       clearInterval(this.#timer);
       cancelAnimationFrame(this.#frame);
       const {out} = this;
@@ -137,6 +147,7 @@
 
     #change(make) { // takes effect at once: what has not sounded yet is planned anew
       const {bpm, playing} = this;
+      this.#undoTurn();
       make();
       this.#arrange();
       if (!playing) return;
@@ -163,6 +174,29 @@
       }
     }
 
+    // Everything of this loop is scheduled: the next beat takes over where it ends.
+    #turn() {
+      const loops = this.#next / this.#events.length;
+      if (!this.next || !this.loop || !loops || !Number.isInteger(loops)) return;
+      this.origin = this.timeOf(loops, 0);
+      [this.#last, this.#beat, this.next, this.#next] = [this.#beat, this.next, null, 0];
+      this.#arrange();
+    }
+
+    #undoTurn() { // before it was heard
+      this.next = null;
+      if (!this.#last) return;
+      this.origin -= secondsOf(this.#last.steps, this.bpm);
+      [this.#beat, this.#last] = [this.#last, null];
+      this.#arrange();
+    }
+
+    #noticeTurn() { // is the beat that took over heard by now?
+      if (!this.#last || this.#heard < this.origin) return;
+      this.#last = null;
+      this.onturn?.(this.#beat);
+    }
+
     #timeOfNext() {
       const count = this.#events.length;
       return this.timeOf(Math.floor(this.#next / count), this.#events[this.#next % count].place);
@@ -171,10 +205,12 @@
     #look() { // schedule what comes next
       const now = page.context.currentTime;
       const until = now + (document.hidden ? AHEAD_HIDDEN : AHEAD);
+      this.#noticeTurn();
       this.#sounding = this.#sounding.filter(({end}) => end > now);
-      for (let time; (time = this.#timeOfNext()) < until; this.#next++) {
-        if (!this.loop && this.#next >= this.#events.length) break;
-        const event = this.#events[this.#next % this.#events.length];
+      for (;; this.#next++) {
+        this.#turn();
+        const time = this.#timeOfNext(), event = this.#events[this.#next % this.#events.length];
+        if (time >= until || !this.loop && this.#next >= this.#events.length) break;
         if (time > now - .02) this.#strike(event, time); // later than that: leave it out
       }
       if (!this.loop && now > this.timeOf(1, 0)) this.#end();

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Drummer', 'drummer_of', 'train_drummer']
 
-# %% ../nbs/10_drummer.ipynb #15029c23
+# %% ../nbs/10_drummer.ipynb #dae06a9f
 import os
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from torch import nn
 from .codec import KitCodec
 from .filling_gru import FillingGRU, train_filling
 from .hits import HitsGRU, train_hits
-from .humaniser import Humaniser, train_humaniser
+from .humaniser import Humaniser, cooled, train_humaniser
 from .patterns import PATTERNS
 from .preprocessing import Clips
 from .store import register
 from .whole_kit import PlayingDrummer
 
-# %% ../nbs/10_drummer.ipynb #89fb9221
+# %% ../nbs/10_drummer.ipynb #d265c676
 @register
 class Drummer(nn.Module):
     "The whole kit, played with feeling: what is struck, how it is played, what fits in between."
@@ -41,7 +41,7 @@ class Drummer(nn.Module):
         "long (batch, t) -> float (batch, 512): log p of the next step"
         return self.hits.scores(prefix)
 
-# %% ../nbs/10_drummer.ipynb #d119f959
+# %% ../nbs/10_drummer.ipynb #73f76d15
 @patch
 def player(self: Drummer) -> PlayingDrummer:
     "The same drummer, who only plays."
@@ -54,7 +54,7 @@ def told(self: Drummer, style=None, bpm=None, guidance: float = 1.0) -> PlayingD
     "The drummer, who only plays, told a style and a tempo."
     return self.player().told(style, bpm, guidance)
 
-# %% ../nbs/10_drummer.ipynb #0df35bda
+# %% ../nbs/10_drummer.ipynb #fa4e4d79
 def drummer_of(
     hits: HitsGRU, humaniser: Humaniser, filling: FillingGRU
 ) -> Drummer:  # of these three
@@ -63,7 +63,7 @@ def drummer_of(
     drummer.hits, drummer.humaniser, drummer.filling = hits, humaniser, filling
     return drummer.eval()
 
-# %% ../nbs/10_drummer.ipynb #6588a2ab
+# %% ../nbs/10_drummer.ipynb #139871fa
 def train_drummer(
     clips: Clips,  # what to learn from, cut with grid="performance"
     valid: Clips,  # the same: where to find the best points
@@ -82,4 +82,4 @@ def train_drummer(
     hits, _ = train_hits(clips, valid, **settings("hits"))
     humaniser, _ = train_humaniser(clips, valid, **settings("humaniser"))
     filling, _ = train_filling(clips, valid, **settings("filling"))
-    return drummer_of(hits, humaniser, filling)
+    return drummer_of(hits, cooled(humaniser), filling)

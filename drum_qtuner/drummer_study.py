@@ -6,7 +6,7 @@
 __all__ = ['FOLDER', 'PLAYED', 'FROM_NOTHING', 'PARTS', 'OTHER', 'WHATS', 'JUDGES', 'study_drummer', 'made_set', 'told_in',
            'drummer_losses', 'drummer_run', 'drummer_table', 'loss_table']
 
-# %% ../nbs/lib/drummer_study.ipynb #7fa58ac9
+# %% ../nbs/lib/drummer_study.ipynb #196c9cde
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from .styles import conditions
 from .touch import humanise
 from .two_sample import boosting, two_sample
 
-# %% ../nbs/lib/drummer_study.ipynb #a6cd3bfd
+# %% ../nbs/lib/drummer_study.ipynb #c026a3ae
 FOLDER = Path("drummer_study")  # where networks are kept
 
 
@@ -47,13 +47,12 @@ def study_drummer(
         save(drummer, path, {"seed": seed})
     return load(path)
 
-# %% ../nbs/lib/drummer_study.ipynb #732b658d
+# %% ../nbs/lib/drummer_study.ipynb #39814b91
 PLAYED = {"humaniser", "whole", "whole, temperature .95"}  # with dynamics and timing
-FROM_NOTHING = {"hits", "hits, temperature .95", "whole", "whole, temperature .95"}
+FROM_NOTHING = ("hits", "hits, temperature .95", "whole", "whole, temperature .95")
 PARTS = ("humaniser", "adding to bass and snare", "adding to the hi-hat", "filling in")
 OTHER = ", training clips"  # where parts of these are made anew, and not of the clips beside them
-WHATS = ("hits", "hits, temperature .95", "whole", "whole, temperature .95")
-WHATS += (*PARTS, *(part + OTHER for part in PARTS))
+WHATS = [*FROM_NOTHING, *PARTS, *(part + OTHER for part in PARTS)]
 
 
 def made_set(
@@ -77,7 +76,7 @@ def made_set(
         parts = [with_new_drums(player.filling, clips, kept, seed) for clips in held]
     return np.concatenate(parts)
 
-# %% ../nbs/lib/drummer_study.ipynb #4eee60bb
+# %% ../nbs/lib/drummer_study.ipynb #1e9c9aaf
 JUDGES = {"trees": (boosting, 8), "convolution": (convolution, 3)}  # repeats, two runs each
 
 
@@ -115,7 +114,7 @@ def drummer_losses(
     }
     return {name: round(float(value), 4) for name, value in losses.items()}
 
-# %% ../nbs/lib/drummer_study.ipynb #360c642d
+# %% ../nbs/lib/drummer_study.ipynb #6fbb4298
 def drummer_run(
     seed: int,  # of the training
     what: str,  # one of `WHATS`, "real: hits" or "real: whole" for training clips, or "loss"
@@ -137,16 +136,17 @@ def drummer_run(
     if other:
         some = np.random.default_rng(seed).permutation(len(real.train))[:2000]
         clips = real.train.select(np.sort(some))
-        made, who = made_set(part, drummer, (clips,), seed), dict(group=groups(clips))
+        made = made_set(part, drummer, (clips,), seed)
+        figures = told_in(made, held, part in PLAYED, group=groups(clips))
     else:
-        made, who = made_set(what, drummer, held, seed), dict(paired=what not in FROM_NOTHING)
-    figures = told_in(made, held, part in PLAYED, **who)
+        made = made_set(what, drummer, held, seed)
+        figures = told_in(made, held, part in PLAYED, paired=what not in FROM_NOTHING)
     if what in FROM_NOTHING:
         figures["near"] = near_copies(nearest_clips(made, real.train)[0])
         figures["strokes"] = np.mean([(beat.velocity > 0).sum() for beat in made]) / 32
     return figures
 
-# %% ../nbs/lib/drummer_study.ipynb #2f3133df
+# %% ../nbs/lib/drummer_study.ipynb #00b3f7c6
 def _one_line(rows):
     "Means over seeds, with half a 95% interval from runs and seeds."
     line = {}

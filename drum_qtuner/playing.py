@@ -19,7 +19,7 @@ from .mistakes import checked_sizes
 class Playing:
     "A network that plays and cannot learn."
 
-    page_architecture: dict[str, str]  # how a web page computes it
+    page_architecture: dict[str, Any]  # how a web page computes it
     decoder: type  # decoder(self, n) hears `n` beats
     usual: dict[str, int]  # the sizes, where a card is silent
     shapes: Callable[..., dict[str, tuple]]  # shapes(**sizes): of all tensors, by name

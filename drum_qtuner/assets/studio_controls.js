@@ -188,7 +188,7 @@
         state.hold(drum);
         studio.draw();
       }, {"aria-label": `keep every ${name}`}));
-    const box = element("div", {className: "dqs-held", role: "group", "aria-label": "drums kept"},
+    const box = element("div", {className: "dqs-drums", role: "group", "aria-label": "drums kept"},
       element("span", {}, "and keep"), group(...buttons));
     const draw = () => {
       box.hidden = studio.codecOf(state.slot.model).loudestOnly;

@@ -41,6 +41,13 @@ class Codec:
         "The tokens that leave what is kept as it is."
         return None
 
+    def judged(
+        self,
+        tokens: np.ndarray,  # whole numbers (beats, steps)
+    ) -> np.ndarray:  # the same, or bool (beats, steps, 9): what is struck
+        "What a reward is shown of beats."
+        return tokens
+
 # %% ../nbs/lib/codec.ipynb #1c73cc79
 class KitCodec(Codec):
     "What a model of the whole kit sees of a beat: everything that is struck in a step."
@@ -58,6 +65,10 @@ class KitCodec(Codec):
     def fitting(self, hits: np.ndarray, kept: np.ndarray) -> np.ndarray:
         "The patterns that leave what is kept as it is."
         return patterns_with(hits, kept)
+
+    def judged(self, tokens: np.ndarray) -> np.ndarray:
+        "What a reward is shown: everything that is struck."
+        return BITS[tokens]
 
 # %% ../nbs/lib/codec.ipynb #0b2fd206
 def codec_of(

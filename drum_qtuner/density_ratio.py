@@ -15,30 +15,31 @@ from .beat import REST
 from .decoding import generate
 from .fit import fit
 from .intervals import deal, groups
-from .metrics import class_array
+from .metrics import class_array, strokes
 from .preprocessing import Clips
-from .rewards import WholeBeat
+from .rewards import WholeBeat, as_judged
 
 # %% ../nbs/lib/density_ratio.ipynb #41c5841f
 LAGS = (1, 2, 3, 4, 8, 12, 16)  # steps back with which each step is compared
 
 
 def views(
-    classes: torch.Tensor,  # long (beats, steps)
-) -> torch.Tensor:  # float (beats, steps * 17 + 30 if there are ten classes)
-    "Each step one-hot, whether it repeats an earlier one, and counts."
-    one_hot = F.one_hot(classes, REST + 1).float()
-    same = [F.pad((classes[:, k:] == classes[:, :-k]).float(), (k, 0)) for k in LAGS]
-    count, twice = one_hot.sum(1), (one_hot[:, 1:] * one_hot[:, :-1]).sum(1)
-    return torch.cat([one_hot.flatten(1), *same, count / 8, twice / 8, (count > 0).float()], 1)
+    beats: torch.Tensor,  # long (beats, steps), or bool (beats, steps, 9)
+) -> torch.Tensor:  # float (beats, steps * 17 + 30), of strokes (beats, steps * 16 + 27)
+    "What sounds at each step, whether it repeats an earlier one, and counts."
+    sounds = (beats if beats.dtype == torch.bool else F.one_hot(beats, REST + 1)).float()
+    alike = [(sounds[:, k:] == sounds[:, :-k]).all(2).float() for k in LAGS]
+    same = [F.pad(steps, (k, 0)) for k, steps in zip(LAGS, alike)]
+    count, twice = sounds.sum(1), (sounds[:, 1:] * sounds[:, :-1]).sum(1)
+    return torch.cat([sounds.flatten(1), *same, count / 8, twice / 8, (count > 0).float()], 1)
 
 
 class Discriminator(nn.Module):
     "Above 0 for beats that look real, below 0 for beats that look made."
 
-    def __init__(self, steps: int = 32, hidden: int = 128):
+    def __init__(self, steps: int = 32, hidden: int = 128, sounds: int = REST + 1):
         super().__init__()
-        seen = steps * (REST + 1 + len(LAGS)) + 3 * (REST + 1)
+        seen = steps * (sounds + len(LAGS)) + 3 * sounds
         self.layers = nn.Sequential(
             nn.Dropout(0.3),
             nn.Linear(seen, hidden),
@@ -47,21 +48,21 @@ class Discriminator(nn.Module):
             nn.Linear(hidden, 1),
         )
 
-    def forward(self, classes: torch.Tensor) -> torch.Tensor:
-        "long (beats, 32) -> float (beats,)"
-        return self.layers(views(classes))[:, 0]
+    def forward(self, beats: torch.Tensor) -> torch.Tensor:
+        "long (beats, 32) or bool (beats, 32, 9) -> float (beats,)"
+        return self.layers(views(beats))[:, 0]
 
 # %% ../nbs/lib/density_ratio.ipynb #69501174
 def train_discriminator(
-    real: torch.Tensor,  # long (clips, 32)
-    made: torch.Tensor,  # long (beats, 32)
+    real: torch.Tensor,  # long (clips, 32), or bool (clips, 32, 9)
+    made: torch.Tensor,  # the same of beats
     updates: int = 2000,  # of 128 real and 128 made beats
     seed: int = 0,  # of the first weights, the batches and the dropout
 ) -> Discriminator:
     "Teach a network to tell real beats from made ones."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Discriminator(real.shape[1])
+        model = Discriminator(real.shape[1], sounds=real.shape[2] if real.ndim > 2 else REST + 1)
         batches = [torch.randint(len(part), (updates, 128)) for part in (real, made)]
         truth = torch.arange(256) < 128
         optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
@@ -82,7 +83,7 @@ def train_discriminator(
 class DensityRatio(WholeBeat):
     "log p(beat among real) - log p(beat among made), as some discriminators see it."
 
-    name = "realism"
+    name, whole_kit = "realism", True
 
     def __init__(
         self,
@@ -95,9 +96,16 @@ class DensityRatio(WholeBeat):
         return f"DensityRatio(limit={self.limit:g})"
 
     @torch.no_grad()
-    def worth(self, classes):
-        said = [each(classes).clamp(-self.limit, self.limit) for each in self.discriminators]
+    def worth(self, beats):
+        said = [each(beats).clamp(-self.limit, self.limit) for each in self.discriminators]
         return torch.stack(said).mean(0)
+
+
+def _judged(policy, beats):
+    "Beats or clips as a discriminator sees them: all strokes, if the policy plays the whole kit."
+    if as_judged(policy, torch.zeros(1, 1).long()).dtype == torch.bool:
+        return torch.from_numpy(strokes(beats))
+    return torch.from_numpy(class_array(beats)).long()
 
 
 def density_ratio(
@@ -114,7 +122,6 @@ def density_ratio(
     taught = []
     for part in (0, 1):
         drawn = generate(policy, beats, primer=[], seed=2 * seed + part)
-        made = torch.from_numpy(class_array(drawn)).long()
-        real = torch.from_numpy(clips.classes[half == part]).long()
+        made, real = _judged(policy, drawn), _judged(policy, clips.select(half == part))
         taught.append(train_discriminator(real, made, updates, 2 * seed + part))
     return DensityRatio(taught)

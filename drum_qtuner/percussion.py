@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BASS', 'SNARE', 'HIGH_TOM', 'LOW_TOM', 'FLOOR_TOM', 'OPEN_HAT', 'CLOSED_HAT', 'CRASH', 'RIDE', 'BACKBEATS',
-           'DOWNBEATS', 'FILL', 'percussion_theory', 'for_each_step', 'backbeat', 'downbeat', 'is_cymbal',
+           'DOWNBEATS', 'FILL', 'percussion_theory', 'for_each_step', 'backbeat', 'downbeat', 'is_cymbal', 'goes_on',
            'timekeeping', 'is_tom', 'fill', 'crash', 'repetition', 'density', 'long_runs']
 
 # %% ../nbs/08_rewards.ipynb #q0800005
@@ -47,11 +47,17 @@ def is_cymbal(action) -> torch.Tensor:
     return (action == OPEN_HAT) | (action == CLOSED_HAT) | (action == RIDE)
 
 
+def goes_on(action, earlier) -> torch.Tensor:
+    "Is a hi-hat or ride struck that was struck earlier, too?"
+    both = [(action == drum) & (earlier == drum) for drum in (OPEN_HAT, CLOSED_HAT, RIDE)]
+    return both[0] | both[1] | both[2]
+
+
 @tally(band(8, most=24, none=28))
 def timekeeping(action, place, before):
     "Cymbals that go on from 2 steps before or, if none was there, from 4 or 8; others cost 1/2."
-    longer = (action == before(4)) | (action == before(8))
-    steady = (action == before(2)) | (longer & ~is_cymbal(before(2)))
+    longer = goes_on(action, before(4)) | goes_on(action, before(8))
+    steady = goes_on(action, before(2)) | (longer & ~is_cymbal(before(2)))
     return is_cymbal(action) * (1.5 * steady - 0.5)
 
 # %% ../nbs/08_rewards.ipynb #q0800025
@@ -61,7 +67,7 @@ FILL[24:28] = 0  # it may begin a beat earlier
 
 def is_tom(action) -> torch.Tensor:
     "One of the three toms."
-    return (action >= HIGH_TOM) & (action <= FLOOR_TOM)
+    return (action == HIGH_TOM) | (action == LOW_TOM) | (action == FLOOR_TOM)
 
 
 @tally(band(3))

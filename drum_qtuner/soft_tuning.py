@@ -23,7 +23,7 @@ from .decoding import listener
 from .density_ratio import density_ratio
 from .fit import fit
 from .preprocessing import Clips
-from .rewards import Reward, Sum, check_reward, step_rewards
+from .rewards import Reward, Sum, as_judged, checked_for, step_rewards
 from .tuning_run import identity
 from .tuning_settings import check_number, check_whole
 
@@ -123,8 +123,9 @@ class SoftTuning:
     def __call__(self, policy, update: int) -> torch.Tensor:
         "The loss of one update."
         classes, parts = play(policy, self.s, update), {}
+        judged = as_judged(policy, classes)
         for name, (weight, part) in self.reward.terms().items():
-            parts[name] = weight * step_rewards(part, classes)
+            parts[name] = weight * step_rewards(part, judged)
             if not parts[name].isfinite().all():
                 raise ValueError(f"the reward {name} gives NaN or infinity for some beat")
         with torch.no_grad():
@@ -165,11 +166,13 @@ def as_policy(
     if not fits:
         raise ValueError(
             f"a {type(prior).__name__} cannot be the prior of a soft tuning: it needs `all_scores`,"
-            " logits of all classes at every step, as a Note-CNN and a DrumGRU have them"
+            " logits of all classes at every step, as a Note-CNN, a DrumGRU and a HitsGRU have them"
         )
     for layer in policy.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0  # the policy that plays is the one that is judged
+    for name in {"dropout", "input_dropout"} & set(vars(policy)):
+        setattr(policy, name, 0.0)
     return policy
 
 # %% ../nbs/09_soft_tuning.ipynb #soft0066
@@ -214,7 +217,7 @@ def soft_tune(
 ) -> tuple:  # the policy; a table: updates, train_loss, reward, its parts, kl, entropy, spread
     "Maximise reward - kl_cost * KL(policy, prior) over whole beats (Jaques et al. 2017)."
     s, prior, policy = SoftSettings(**settings), as_policy(prior).eval(), as_policy(prior)
-    total = check_names(Sum(check_reward(reward, prior.classes, s.steps)))
+    total = check_names(Sum(checked_for(prior, reward, s.steps)))
     rows = SoftTuning(prior, total, loss, s).run(policy, checkpoint=checkpoint, callback=callback)
     return policy, pd.DataFrame(rows).drop(columns="valid_loss")
 

@@ -11,17 +11,18 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
 from .beat import REST
+from .codec import KitCodec, codec_of
 from .decoding import generate
 from .gru import train_gru
-from .metrics import class_array
 from .note_cnn import NoteCNN, train
 from .percussion import percussion_theory
 from .preprocessing import Clips
-from .rewards import LogProbability, Sum, step_rewards
+from .rewards import LogProbability, Sum, as_judged, step_rewards
 from .soft_tuning import Episodes, entropy, kl, log_policy, soft_tune, tune_to_real
 from .store import load, load_pretrained
 from .taste import load_taste
@@ -104,7 +105,8 @@ def check_prior(
             f"{name} is a {type(model).__name__}, which gives no probabilities of whole beats:"
             " choose a network such as note_cnn or gru"
         )
-    if model.classes != REST + 1:
+    whole_kit = isinstance(getattr(model, "codec", None), KitCodec)
+    if model.classes != REST + 1 and not whole_kit:
         raise ValueError(
             f"{name} plays {model.classes} sounds, and these rewards judge {REST + 1}: choose a"
             " network such as note_cnn or gru"
@@ -168,10 +170,11 @@ def figures(
 ) -> dict[str, float]:
     "What the beats of a network earn, and how far it is from another."
     played = generate(policy, beats, primer=[], seed=seed)
-    classes = torch.from_numpy(class_array(played)).long()
+    classes = torch.from_numpy(np.stack([codec_of(policy).encode(beat) for beat in played])).long()
+    judged = as_judged(policy, classes)
     terms = {} if reward is None else reward.terms()
     with torch.no_grad():
-        parts = {name: w * step_rewards(part, classes) for name, (w, part) in terms.items()}
+        parts = {name: w * step_rewards(part, judged) for name, (w, part) in terms.items()}
         paid = sum(parts.values(), torch.zeros(classes.shape))
         now, before = log_policy(policy, classes), log_policy(prior, classes)
         all_played, earned = Episodes(classes, now, before, paid), paid.sum(1)

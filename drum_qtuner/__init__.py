@@ -22,6 +22,7 @@ _names = {
     "preprocessing": ["Clips", "load_clips"],
     "store": ["register", "save", "load", "load_pretrained"],
     "decoding": ["generate"],
+    "form": ["variations"],
     "touch": ["humanise"],
     "note_cnn": ["NoteCNN", "train"],
     "rewards": ["LogProbability"],

@@ -15,7 +15,13 @@ import click
 
 import drum_qtuner
 from .beat import MAX_BARS, STEPS_PER_BAR
-from .cli_files import continue_command, convert_command, player_options, vary_command
+from drum_qtuner.cli_files import (
+    continue_command,
+    convert_command,
+    player_options,
+    told,
+    vary_command,
+)
 from .cli_humanize import humanize_command
 from .cli_listen import listen_command
 from .cli_tune import tune_command
@@ -140,7 +146,8 @@ what_to_play = combined(
         default=32,
         show_default=True,
         type=click.IntRange(1, MAX_BARS * STEPS_PER_BAR),
-        help="Length in sixteenths: 16 for each bar.",
+        help="Length in sixteenths: 16 for each bar. Over 32, the drummer plays variations on the"
+        " first two bars.",
     ),
     click.option(
         "--bpm",
@@ -186,6 +193,7 @@ def generate_command(
     """
     from drum_qtuner.beat import Beat
     from drum_qtuner.decoding import generate
+    from drum_qtuner.form import variations
 
     check_amount(n, steps)
     prefix = f"{Path(model).stem if model.endswith('.safetensors') else model}-"
@@ -197,8 +205,13 @@ def generate_command(
     if given and not given.velocity[:keep].any():
         warnings.warn(f"{primer}: its first {keep} steps are silent", stacklevel=1)
     network = load_model(model)
-    playing = dict(given=given, keep=keep, style=style, guidance=guidance)
-    beats = generate(network, n, decode, temperature, None, steps, bpm, seed, **playing)
+    how = dict(**told(style, guidance), seed=seed)
+    bars, more = divmod(steps, STEPS_PER_BAR)
+    if hasattr(network, "told") and bars > 2 and not more and not given and decode == "sample":
+        beats = variations(network, n, bars, temperature=temperature, bpm=bpm, **how)
+    else:
+        playing = dict(bpm=bpm, given=given, keep=keep, **how)
+        beats = generate(network, n, decode, temperature, steps=steps, **playing)
     for path in write_beats(beats, out, prefix):
         say(path)
     distinct = len({(beat.velocity > 0).tobytes() for beat in beats})

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MANY', 'GUIDANCE', 'styles_of', 'style_trees', 'style_rows', 'tempo_rows']
 
-# %% ../nbs/lib/style_study.ipynb #c5daa79f
+# %% ../nbs/lib/style_study.ipynb #c0283a61
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,8 @@ from .preprocessing import Clips
 from .styles import STYLES, first_style
 from .two_sample import features, two_sample
 
-# %% ../nbs/lib/style_study.ipynb #e56ad02e
-def styles_of(
-    clips: Clips,
-) -> np.ndarray:  # str (clips,), "" for a style that is not offered
+# %% ../nbs/lib/style_study.ipynb #4ae6e956
+def styles_of(clips: Clips) -> np.ndarray:  # str (clips,), "" for a style that is not offered
     "The main style of each clip."
     return np.array([first_style(style) or "" for style in clips.info["style"]])
 
@@ -44,7 +43,7 @@ def style_trees(
     seen = features(strokes_of_set(clips))
     return trees.fit(seen[style != ""], style[style != ""])
 
-# %% ../nbs/lib/style_study.ipynb #ba0afaf8
+# %% ../nbs/lib/style_study.ipynb #3ab5a8a6
 MANY = ("rock", "funk", "latin", "jazz")  # styles with enough validation clips
 GUIDANCE = (0.0, 1.0, 1.5, 2.0, 3.0)
 
@@ -61,7 +60,7 @@ def _told(beats, style, valid):
 
 
 def style_rows(
-    networks: dict[int, object],  # {seed: its network}
+    networks: dict[int, Any],  # {seed: its network}
     clips: Clips,  # of all splits
 ) -> pd.DataFrame:  # a row for each style, seed and guidance
     "Ask for every style."
@@ -70,8 +69,8 @@ def style_rows(
         for guidance in GUIDANCE:
             for i, style in enumerate(STYLES):
                 n = 300 if style in MANY else 60
-                how = dict(style=style, guidance=guidance, seed=100 * seed + i)
-                beats = generate(model, n, **how)
+                luck = 100 * seed + i
+                beats = generate(model, n, style=style, guidance=guidance, seed=luck)
                 hits = strokes_of_set(beats)
                 taken = (trees.predict(features(hits)) == style).mean()
                 figures = dict(taken=taken, strokes=hits.sum((1, 2)).mean() / hits.shape[1])
@@ -79,9 +78,9 @@ def style_rows(
                 rows.append(dict(style=style, seed=seed, guidance=guidance, **figures, told=told))
     return pd.DataFrame(rows)
 
-# %% ../nbs/lib/style_study.ipynb #0f7b3b8f
+# %% ../nbs/lib/style_study.ipynb #26de2331
 def tempo_rows(
-    networks: dict[int, object],  # {seed: its network}
+    networks: dict[int, Any],  # {seed: its network}
     n: int = 200,  # beats each
 ) -> pd.DataFrame:  # a row for each tempo, seed and guidance
     "Strokes a step of beats at many tempi."

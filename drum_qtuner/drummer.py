@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Drummer', 'drummer_of', 'train_drummer']
 
-# %% ../nbs/10_drummer.ipynb #198d3f4f
+# %% ../nbs/10_drummer.ipynb #27817884
 import os
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from .preprocessing import Clips
 from .store import register
 from .whole_kit import PlayingDrummer
 
-# %% ../nbs/10_drummer.ipynb #02189ccc
+# %% ../nbs/10_drummer.ipynb #90854c33
 @register
 class Drummer(nn.Module):
     "The whole kit, played with feeling: what is struck, how it is played, what fits in between."
@@ -41,7 +41,7 @@ class Drummer(nn.Module):
         "long (batch, t) -> float (batch, 512): log p of the next step"
         return self.hits.scores(prefix)
 
-# %% ../nbs/10_drummer.ipynb #b47cbdd4
+# %% ../nbs/10_drummer.ipynb #249ce241
 @patch
 def player(self: Drummer) -> PlayingDrummer:
     "The same drummer, who only plays."
@@ -54,7 +54,7 @@ def told(self: Drummer, style=None, bpm=None, guidance: float = 1.0) -> PlayingD
     "The drummer, who only plays, told a style and a tempo."
     return self.player().told(style, bpm, guidance)
 
-# %% ../nbs/10_drummer.ipynb #1c9efb9e
+# %% ../nbs/10_drummer.ipynb #e7e843aa
 def drummer_of(
     hits: HitsGRU, humaniser: Humaniser, filling: FillingGRU
 ) -> Drummer:  # of these three
@@ -63,7 +63,7 @@ def drummer_of(
     drummer.hits, drummer.humaniser, drummer.filling = hits, humaniser, filling
     return drummer.eval()
 
-# %% ../nbs/10_drummer.ipynb #1405f287
+# %% ../nbs/10_drummer.ipynb #e3bd4195
 def train_drummer(
     clips: Clips,  # what to learn from, cut with grid="performance"
     valid: Clips,  # the same: where to find the best points

@@ -159,8 +159,7 @@ def as_policy(
     "The policy as it begins; an error for a model that has no log p."
     policy = copy.deepcopy(prior)
     try:
-        said = policy.all_scores(torch.zeros(1, 1).long()).shape
-        fits = tuple(said) == (1, 2, policy.classes)
+        fits = policy.all_scores(torch.zeros(1, 1).long()).shape == (1, 2, policy.classes)
     except (AttributeError, IndexError, RuntimeError, TypeError):
         fits = False
     if not fits:

@@ -35,8 +35,8 @@ player_options = combined(
         "--model",
         default="drummer",
         show_default=True,
-        help="drummer: the whole kit, played with feeling. One drum a step: note_cnn, cnn, gru,"
-        " tuned, tuned-cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5. Or a .safetensors file.",
+        help="drummer, who plays the whole kit; or, one drum a step, note_cnn, cnn, gru, tuned,"
+        " tuned-cnn, dqn-0.01, dqn-0.05, dqn-0.1, dqn-0.3, dqn-0.5, or a .safetensors file.",
     ),
     click.option(
         "--decode",

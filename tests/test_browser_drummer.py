@@ -192,7 +192,7 @@ def test_drums_are_kept_while_the_others_are_played(studio, drummer):
     "The hi-hat stays to the last tick, silences too; on, varied, and in a jam. Not for a Note-CNN."
     models = {"drummer": drummer, "note_cnn": load_pretrained("note_cnn")}
     page = studio(Beat(FUNK.velocity, FUNK.offset, 120), model="drummer", models=models)
-    press(page, "keep every Closed Hi-Hat")
+    press(page, "CH: keep every Closed Hi-Hat")
     before = beat_of(page)
 
     def hat(beat):

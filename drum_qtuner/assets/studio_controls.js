@@ -187,7 +187,7 @@
       `Keep every ${name}: the model plays around it`, () => {
         state.hold(drum);
         studio.draw();
-      }, {"aria-label": `keep every ${name}`}));
+      }, {"aria-label": `${short}: keep every ${name}`}));
     const box = element("div", {className: "dqs-drums", role: "group", "aria-label": "drums kept"},
       element("span", {}, "and keep"), group(...buttons));
     const draw = () => {

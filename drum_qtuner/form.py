@@ -6,6 +6,7 @@
 __all__ = ['variations']
 
 # %% ../nbs/lib/form.ipynb #e3131c16
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def variations(
     guidance: float = 1.0,
 ) -> list[Beat]:  # `n` beats
     "Two bars, and then variations on the first of them."
-    if not isinstance(bars, int) or bars < 2 or not 0 <= stay <= 1:
+    if not isinstance(bars, int) or bars < 2 or not isinstance(stay, Real) or not 0 <= stay <= 1:
         raise ValueError(
             f"bars is a whole number from 2, stay a share from 0 to 1, not {bars!r} and {stay!r}"
         )

@@ -7,6 +7,7 @@ __all__ = ['BACK', 'seen_numbers', 'KitDecoder', 'PlayingHits']
 
 # %% ../nbs/lib/hits_playing.ipynb #b7edfb79
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -112,7 +113,8 @@ class PlayingHits(Playing):
         guidance: float = 1.0,  # 0: as if not told; 1: as told; more: further
     ) -> Self:  # the same network, which is told
         "The network, told a style and a tempo."
-        if not 0 <= guidance <= 10:
+        number = isinstance(guidance, Real) and not isinstance(guidance, bool)
+        if not (number and 0 <= guidance <= 10):
             raise ValueError(f"guidance is a number from 0 to 10, not {guidance!r}")
         player = type(self)(self.weights, self.sizes, self.card)
         player.condition, player.guidance = condition(style, bpm), float(guidance)

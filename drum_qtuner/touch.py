@@ -10,6 +10,7 @@ __all__ = ['TICKS', 'VELOCITIES', 'DRUMS', 'PLACES', 'BACK', 'HEARD', 'MOST', 't
 import os
 from collections.abc import Iterable
 from functools import cache
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -323,12 +324,13 @@ MOST = 512  # beats that are played at once, so that memory stays small
 
 def _checked(beats, amount, keep):
     "The beats as a list, or a `ValueError`."
-    if isinstance(beats, Beat):
+    if isinstance(beats, Beat) or not isinstance(beats, Iterable):
         raise ValueError("beats is a list of beats: humanise([beat])[0]")
     beats = list(beats)
     if wrong := [beat for beat in beats if not isinstance(beat, Beat)]:
         raise ValueError(f"beats is a list of `Beat`, and one is a {type(wrong[0]).__name__}")
-    if isinstance(amount, bool) or not 0 <= amount <= 1:
+    number = isinstance(amount, Real) and not isinstance(amount, bool)
+    if not (number and 0 <= amount <= 1):
         raise ValueError(
             f"amount is a number from 0 (as it is) to 1 (fully played), not {amount!r}"
         )
@@ -364,6 +366,8 @@ def humanise(
 ) -> list[Beat]:  # the same hits at the same tempo
     "Play beats with dynamics and timing."
     chosen, touch = _checked(beats, amount, keep), player_of(humaniser)
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed must be a whole number, 0 or more, not {seed!r}")
     condition(style)
     played: dict[int, Beat] = {}
     with _threads().limit(limits=1):  # the same sums on any machine, and faster if small

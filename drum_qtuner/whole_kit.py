@@ -8,6 +8,7 @@ __all__ = ['PARTS', 'part_of', 'PlayingDrummer']
 # %% ../nbs/lib/whole_kit.ipynb #63a618c8
 from collections.abc import Callable
 from copy import copy
+from inspect import signature
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ _SHAPES: dict[str, Callable] = {
     "filling": FillingPlayer.shapes,
 }
 PARTS = tuple(_SHAPES)
+_SIZES = {name: set(signature(function).parameters) for name, function in _SHAPES.items()}
 
 
 def part_of(
@@ -115,6 +117,10 @@ class PlayingDrummer:
         "The sizes of all parts; a `ValueError` if they cannot be."
         if set(sizes) != set(PARTS) or not all(isinstance(s, dict) for s in sizes.values()):
             raise ValueError(f"a drummer has the parts {', '.join(PARTS)}")
+        for part in PARTS:
+            if set(sizes[part]) != _SIZES[part]:
+                names = ", ".join(sorted(_SIZES[part]))
+                raise ValueError(f"the sizes of {part} are {names}, not {sizes[part]!r:.100}")
         return {part: checked_sizes(**sizes[part]) for part in PARTS}
 
     @staticmethod

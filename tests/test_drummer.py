@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from drum_qtuner import generate, load, load_clips, load_pretrained, save
+from drum_qtuner import generate, humanise, load, load_clips, load_pretrained, save, variations
 from drum_qtuner.beat import KIT
 from drum_qtuner.drummer import Drummer, drummer_of
+from drum_qtuner.files import read_tensors, write_tensors
 from drum_qtuner.filling_gru import FillingGRU
 from drum_qtuner.hits import HitsGRU, hits_of, pattern_scores, step_nats, train_hits
 from drum_qtuner.humaniser import new_humaniser
@@ -177,3 +178,41 @@ def test_a_midi_file_carries_dynamics_and_timing(drummer, tmp_path):
         assert np.allclose(
             [row[0] for row in sorted(found)], [row[0] for row in wanted], atol=0.002
         )
+
+
+def a(word, call):
+    "A call that must say so."
+    return pytest.param(call, word, id=word)
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        a("guidance is a number", lambda d, beat: generate(d, guidance="2")),
+        a("no style 3", lambda d, beat: generate(d, style=3)),
+        a("from 0 to 511", lambda d, beat: generate(d, primer=[512])),
+        a("stay a share", lambda d, beat: variations(d, stay="half")),
+        a("beats is a list", lambda d, beat: humanise(None)),
+        a("seed must be", lambda d, beat: humanise([beat], seed="a")),
+        a("amount is a number", lambda d, beat: humanise([beat], amount="all")),
+    ],
+)
+def test_wrong_arguments_are_named(drummer, call, word):
+    with pytest.raises(ValueError, match=word):
+        call(drummer, generate(drummer, 1)[0])
+
+
+@pytest.mark.parametrize("only_play", [True, False])
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"read": "64"}, {"more": 1}, {"hidden": 10**6}, {"steps": 0}],
+    ids=["missing", "a word", "unknown", "huge", "nothing"],
+)
+def test_a_damaged_drummer_is_refused(small, tmp_path, sizes, only_play):
+    "One error that names the file."
+    path = save(small, tmp_path / "mine.safetensors")
+    tensors, card = read_tensors(path)
+    hits = {**card["sizes"]["hits"], **sizes} if sizes else {}
+    write_tensors(path, tensors, {**card, "sizes": {**card["sizes"], "hits": hits}})
+    with pytest.raises(ValueError, match="mine.safetensors"):
+        load(path, only_play=only_play)

@@ -65,10 +65,7 @@ def offsets(beats) -> np.ndarray:  # float (beats, steps, 9): steps, early below
 # %% ../nbs/lib/feel.ipynb #2e8e4548
 @metric("feel")
 def polyphony(beats) -> np.ndarray:  # float (beats,), 0..1
-    """Steps with two drums or more / steps with one or more. nan for silence.
-
-    The degree of polyphony of drum transcription, as in Vogl et al. (2017).
-    """
+    "Steps with two drums or more / steps with one or more. nan for silence."
     drums = struck(beats).sum(-1)
     return _ratio((drums > 1).sum(-1), (drums > 0).sum(-1))
 
@@ -101,7 +98,7 @@ def dynamics(beats) -> np.ndarray:  # float (beats,), velocity, 0..63
 def ghost_notes(beats) -> np.ndarray:  # float (beats,), 0..1
     """Snares with less than half the velocity of the beat's loudest / snares. nan without a snare.
 
-    Ghost notes as in Frane (2017), who finds them in most of the classic breakbeats.
+    No standard threshold is known to us; half lies below the gap between soft and loud in Groove.
     """
     snare = velocities(beats)[..., 1]
     loudest = np.nan_to_num(snare).max(-1, keepdims=True)
@@ -194,7 +191,7 @@ def step_ms(
 def swing(beats) -> np.ndarray:  # float (beats,), steps, -1..1
     """Mean offset of the odd steps - mean offset of the even ones. nan without one of them.
 
-    Sixteenths; as a ratio see `swing_ratio`. Friberg and Sundström (2002).
+    Sixteenths, as Frane (2017) measures them in classic breakbeats; as a ratio see `swing_ratio`.
     """
     late = offsets(beats)
     odd, even = (_mean(late[..., first::2, :], (-1, -2)) for first in (1, 0))

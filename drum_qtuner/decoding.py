@@ -243,7 +243,7 @@ def generate(
     primer: Beat
     | _Steps
     | None = None,  # or classes (t,), (n, t); none: a random step; []: nothing
-    steps: int = 32,  # whole bars of 16
+    steps: int = 32,  # whole bars of 16; for a form of more than two bars see `variations`
     bpm: float | None = None,  # of the beats; none: that of `given` or the primer, or 120
     seed: int = 0,  # same seed, same beats
     given: Beat | None = None,  # a beat of which something is kept

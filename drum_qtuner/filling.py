@@ -15,7 +15,7 @@ import numpy as np
 
 from .beat import KIT, STEPS_PER_BAR
 from .decoding import _choose
-from .incremental import _gate
+from .incremental import gru_step
 from .patterns import BITS, NUMBERS, pattern_log_probabilities, patterns_with
 
 # %% ../nbs/lib/filling.ipynb #4a83e650
@@ -92,13 +92,9 @@ class FillingPlayer:
 
     def remember(self, layer: str, new: np.ndarray, memory: np.ndarray) -> np.ndarray:
         "The memory (n, hidden) a step later, from what is seen: (n, 3 * hidden)."
-        w, hidden = self.weights, memory.shape[1]
-        new = new + w[f"{layer}.bias_ih_l0"]
-        old = memory @ w[f"{layer}.weight_hh_l0"].T + w[f"{layer}.bias_hh_l0"]
-        gates = _gate(new[:, : 2 * hidden] + old[:, : 2 * hidden])
-        reset, keep = gates[:, :hidden], gates[:, hidden:]
-        new = np.tanh(new[:, 2 * hidden :] + reset * old[:, 2 * hidden :])
-        return new + keep * (memory - new)
+        w = self.weights
+        recall = w[f"{layer}.weight_hh_l0"].T, w[f"{layer}.bias_hh_l0"]
+        return gru_step(memory, new + w[f"{layer}.bias_ih_l0"], *recall)
 
     def later(self, seen: np.ndarray) -> np.ndarray:  # float32 (n, steps, 68) -> (n, steps, later)
         "What is remembered at each step of all that lies ahead."

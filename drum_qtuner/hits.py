@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .beat import KIT
-from .clip_training import TrainSettings, fingerprint, train_network
+from .clip_training import TrainSettings, checked_clips, fingerprint, train_network
 from .codec import KitCodec
 from .hits_playing import BACK, KitDecoder, PlayingHits
 from .mistakes import checked_sizes, explained, prefix_mistake
@@ -126,7 +126,7 @@ def struck(
     clips,  # `Clips`
 ) -> torch.Tensor:  # float (clips, steps, 9), 0 or 1
     "What is struck in clips."
-    return torch.from_numpy(clips.velocity > 0).float()
+    return torch.from_numpy(checked_clips(clips).velocity > 0).float()
 
 
 UNTOLD = 0.4  # share of clips whose style is not told in an update, and whose tempo is not

@@ -14,6 +14,7 @@ import numpy as np
 
 from .beat import KIT
 from .codec import KitCodec
+from .incremental import gru_step
 from .patterns import BITS, NUMBERS, PATTERNS, pattern_log_probabilities
 from .playing import Playing, plays
 from .styles import CONDITIONS, STYLES, condition
@@ -29,11 +30,6 @@ def seen_numbers(
     return len(BACK) * len(KIT) + steps + CONDITIONS
 
 # %% ../nbs/lib/hits_playing.ipynb #0ee50626
-def _gate(x):
-    "Between 0 and 1."
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
 class KitDecoder:
     "What the network of the whole kit knows of `n` beats that grow step by step."
 
@@ -64,11 +60,8 @@ class KitDecoder:
         "Take in what is there before step `t`; gives what is seen."
         w, seen = self.weights, self.seen(prefix, t).astype(np.float32)
         new = seen @ w["gru.weight_ih_l0"].T + w["gru.bias_ih_l0"]
-        old = self.memory @ w["gru.weight_hh_l0"].T + w["gru.bias_hh_l0"]
-        (reset, keep, new), (old_reset, old_keep, old) = (np.split(x, 3, -1) for x in (new, old))
-        keep = _gate(keep + old_keep)
-        new = np.tanh(new + _gate(reset + old_reset) * old)
-        self.memory = (1 - keep) * new + keep * self.memory
+        recall = w["gru.weight_hh_l0"].T, w["gru.bias_hh_l0"]
+        self.memory = gru_step(self.memory, new, *recall)
         return seen
 
     def numbers(self, prefix: np.ndarray) -> np.ndarray:  # float32 (n, 45)

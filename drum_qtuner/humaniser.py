@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .clip_training import TrainSettings
+from .clip_training import TrainSettings, checked_clips
 from .fit import fit, one_thread
 from .mistakes import checked_sizes
 from .preprocessing import Clips
@@ -38,12 +38,7 @@ def performances(
     clips: Clips,  # cut with grid="performance"
 ) -> tuple[torch.Tensor, torch.Tensor]:  # as `performed` gives them, and float (n, 17)
     "All that is learned from."
-    if not isinstance(clips, Clips) or not len(clips):
-        raise ValueError(
-            f"clips are `Clips`, as `load_clips` gives them, not a {type(clips).__name__} of"
-            f" {len(clips) if hasattr(clips, '__len__') else 'no'} clips"
-        )
-    return performed(clips), torch.from_numpy(conditions(clips.info))
+    return performed(checked_clips(clips)), torch.from_numpy(conditions(clips.info))
 
 # %% ../nbs/lib/humaniser.ipynb #e53bbe8c
 def stroke_table(

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .beat import KIT, STEPS_PER_BAR, Beat
+from .patterns import pattern_numbers
 from .preprocessing import Clips
 
 # %% ../nbs/lib/metrics.ipynb #6db12ab6
@@ -275,7 +276,7 @@ def describe_beats(
 # %% ../nbs/lib/metrics.ipynb #15256f18
 def patterns(beats, mono: bool = False) -> np.ndarray:  # int64 (..., steps), 0..511
     "A number for each step, which says what drums are struck; 0 for none."
-    return strokes(beats, mono) @ (1 << np.arange(len(KIT)))
+    return pattern_numbers(strokes(beats, mono))
 
 
 @metric("diversity", name="distinct beats")

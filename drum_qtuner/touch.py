@@ -18,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from .beat import KIT, Beat
 from .files import package_path, read_tensors
+from .incremental import gru_step
 from .mistakes import checked_sizes
 from .playing import check_shapes
 from .styles import CONDITIONS, STYLES, condition
@@ -78,15 +79,6 @@ def shapes(
     return found
 
 # %% ../nbs/lib/touch.ipynb #abcb3cc1
-def _gru_step(memory, new, recall, bias):
-    "What is remembered after one more step."
-    size = memory.shape[-1]
-    old = memory @ recall + bias
-    gates = 0.5 * (1 + np.tanh(0.5 * (new[..., : 2 * size] + old[..., : 2 * size])))
-    fresh = np.tanh(new[..., 2 * size :] + gates[..., :size] * old[..., 2 * size :])
-    return fresh + gates[..., size:] * (memory - fresh)
-
-
 def _gru(name, weights, way=""):
     "The four arrays of a GRU, its weights turned so that they stand behind an input."
     parts = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -230,7 +222,7 @@ class Touch:
         memory = np.zeros((2, len(hits), size), np.float32)
         after = np.empty((steps, *memory.shape), np.float32)
         for step in range(steps):
-            memory = after[step] = _gru_step(memory, new[:, :, step], recall, recall_bias)
+            memory = after[step] = gru_step(memory, new[:, :, step], recall, recall_bias)
         return np.concatenate([after[:, 0], after[::-1, 1]], 2)
 
     def play(
@@ -248,7 +240,7 @@ class Touch:
         memory, played = np.zeros((n, len(recall)), np.float32), _Played(n, steps)
         found, log_p = np.zeros((*hits.shape, 2), int), np.zeros((*hits.shape, 2), np.float32)
         for step in range(steps):
-            memory = _gru_step(memory, played.before(step) @ read + bias, recall, recall_bias)
+            memory = gru_step(memory, played.before(step) @ read + bias, recall, recall_bias)
             base = ready[step] + memory @ self._from_played
             for drum in np.flatnonzero(hits[:, step].any(0)):
                 rows = np.flatnonzero(hits[:, step, drum])

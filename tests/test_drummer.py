@@ -1,5 +1,9 @@
 """The whole kit: patterns and their chances, networks in torch and in numpy, one drummer."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +15,9 @@ from drum_qtuner import generate, humanise, load, load_clips, load_pretrained, s
 from drum_qtuner.beat import KIT
 from drum_qtuner.drummer import Drummer, drummer_of
 from drum_qtuner.files import read_tensors, write_tensors
-from drum_qtuner.filling_gru import FillingGRU
+from drum_qtuner.filling_gru import FillingGRU, train_filling
 from drum_qtuner.hits import HitsGRU, hits_of, pattern_scores, step_nats, train_hits
-from drum_qtuner.humaniser import new_humaniser
+from drum_qtuner.humaniser import new_humaniser, train_humaniser
 from drum_qtuner.patterns import BITS, pattern_log_probabilities, pattern_numbers, patterns_with
 from drum_qtuner.store import new_network
 from drum_qtuner.styles import STYLES
@@ -216,3 +220,28 @@ def test_a_damaged_drummer_is_refused(small, tmp_path, sizes, only_play):
     write_tensors(path, tensors, {**card, "sizes": {**card["sizes"], "hits": hits}})
     with pytest.raises(ValueError, match="mine.safetensors"):
         load(path, only_play=only_play)
+
+
+@pytest.mark.parametrize("train", [train_hits, train_humaniser, train_filling])
+@pytest.mark.parametrize("clips", [None, np.zeros((5, 32), int)], ids=["nothing", "classes"])
+def test_what_is_no_clips_is_refused(train, clips):
+    with pytest.raises(ValueError, match="clips are `Clips`"):
+        train(clips, clips)
+
+
+def test_the_number_of_threads_changes_nothing():
+    "The sums of numpy are the same on one thread and on four."
+    code = """
+from drum_qtuner import generate, load_pretrained
+beats = generate(load_pretrained("drummer", only_play=True), 60, style="jazz", seed=5)
+print(hash(tuple((beat.velocity.tobytes(), beat.offset.tobytes()) for beat in beats)))
+"""
+    said = set()
+    for threads in ("1", "4"):
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
+        several = os.environ | dict.fromkeys(names[:3], threads) | {names[3]: "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=several, capture_output=True, text=True, check=True
+        )
+        said.add(done.stdout)
+    assert len(said) == 1

@@ -165,7 +165,8 @@ def drummer_table(
 ) -> pd.DataFrame:  # a row for each set
     "How often each judge is right about what a drummer makes; chance is .5."
     told = rows[rows["what"] != "loss"].groupby("what", sort=False)
-    return told.apply(_one_line, include_groups=False).round(3)
+    table = told.apply(_one_line, include_groups=False).round(3)
+    return table.astype(object).fillna("")  # near copies are counted of beats from nothing alone
 
 
 def loss_table(

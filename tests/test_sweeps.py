@@ -1,10 +1,13 @@
 """Sweeps: every run once, whatever is interrupted, killed or fails, here and on a cluster."""
 
+import io
 import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ import pandas as pd
 import pytest
 from scipy.stats import loguniform
 
+from drum_qtuner.files import write_file
+from drum_qtuner.run_table import read_rows
 from drum_qtuner.sweeps import configurations, function_name, network_hash, sweep, tuning_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +202,31 @@ def test_a_damaged_table_is_one_clear_error(tmp_path):
         sweep({"x": [1]}, [0], tmp_path / "new.parquet", square, engine="cloud")
     with pytest.raises(ValueError, match="numbers, texts"):
         sweep({"x": [{1, 2}]}, [0], tmp_path / "new.parquet", square)
+
+
+def test_a_table_can_be_read_while_it_is_replaced(tmp_path):
+    "Each reading sees one table whole, whatever another process renames over it meanwhile."
+    path, over = tmp_path / "table.parquet", threading.Event()
+    tables = []
+    for n in (1, 400):
+        rows = pd.DataFrame({"run": [f"{i:050}" for i in range(n)], "of": "a", "error": ""})
+        rows.to_parquet(buffer := io.BytesIO())
+        tables.append(buffer.getvalue())
+
+    def replace():
+        for table in itertools.cycle(tables):
+            if over.is_set():
+                return
+            write_file(path, table)
+
+    write_file(path, tables[0])
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(replace)
+        try:
+            assert {len(read_rows(path)) for _ in range(300)} <= {1, 400}
+        finally:
+            over.set()
+        writing.result()
 
 
 SLOW = """

@@ -102,8 +102,9 @@ def test_each_exercise_has_a_stub_and_a_solution(lesson):
     assert [said(cell)[:4] for cell in stubs] == of_lesson
     assert [said(cell)[:4] for cell in solutions] == of_lesson
     assert all("not done yet" in said(cell) for cell in stubs)
-    assert all(said(cell).strip().endswith("right.") for cell in solutions)
+    assert all(": right." in said(cell) for cell in solutions)
     assert all("#| code-fold: true" in cell["source"] for cell in solutions)
+    assert all("record=False" in cell["source"] for cell in solutions)
 
 
 def test_exercises_are_asked_in_the_lessons():

@@ -25,7 +25,7 @@ NOTEBOOKS = ROOT / "nbs"
 GUIDE = NOTEBOOKS / "teaching.ipynb"
 NOT_FOR_STUDENTS = ("exercises*.ipynb", GUIDE.name)  # solutions, and answers to exam questions
 OF_THE_SITE = ("*.yml", "*.scss", "*.qmd", "*.png")
-SCRATCH = (".ipynb_checkpoints", "drum_qtuner_*.json", "listening")
+SCRATCH = (".ipynb_checkpoints", "*drum_qtuner_*.json*", "listening")
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
 FILE = re.compile(r"(?<=\")(\.\./|lib/)?[\w/]+\.(npy|csv|parquet)(?=\")")  # that a cell reads
 POINTS = 1  # of each exercise

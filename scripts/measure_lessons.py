@@ -51,6 +51,11 @@ def sections(notebook) -> list[tuple[str, int, str]]:
     return parts
 
 
+def said(path: Path) -> str:
+    "How long a lesson says that it takes."
+    return re.search(r"\*\*Time\.\*\* (.*)", read(path).cells[1].source)[1]
+
+
 def counts(path: Path) -> pd.DataFrame:
     "What each section of a lesson holds."
     notebook, rows = read(path), []
@@ -120,4 +125,5 @@ if __name__ == "__main__":
     table.to_csv(TABLE)
     columns = ["text", "code", "running", "guessing", "solving"]
     shown = table.groupby("lesson")[columns].sum()
-    print(shown.assign(minutes=shown.sum(axis=1)).round(1))
+    shown["minutes"] = (shown.sum(axis=1) / 5).round() * 5
+    print(shown.round(1).assign(said=[said(path) for path in lessons()]).to_string())

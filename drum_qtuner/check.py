@@ -10,10 +10,12 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from textwrap import wrap
 from typing import Any
 
 from .attempt import Attempt, attempt
 from .comparison import difference, in_short, largest_difference
+from .extras import names_extra
 from .progress import Progress, count, hand_in, kept, table
 from .tasks import EXERCISES, Exercise, Mistake, exercise, find
 
@@ -126,6 +128,7 @@ def _by_judge(task: Exercise, judge: Callable, mine: Any) -> Answer:
     return Answer(False, True, f"not yet. {said.value or f'Yours {said.problem}.'}")
 
 
+@names_extra
 def answer(
     number: str,  # of the exercise: "05.2"
     mine: Any,  # the student's function
@@ -166,8 +169,11 @@ class Check:
     ):
         "Print what `answer` says: a lesson goes on, done or not."
         said = answer(number, mine)
-        hints = not said.right and said.done and EXERCISES[number].hints
-        print(said.text + f'\nA hint: check.hint("{number}")' * bool(hints))
+        lines = said.text.split("\n")
+        if said.done and not said.right:
+            lines = [part for line in lines for part in wrap(line, 92) or [""]]
+            lines += [f'A hint: check.hint("{number}")'] * bool(EXERCISES[number].hints)
+        print("\n".join(lines))
         if record and said.done:
             count(number, right=said.right)
 

@@ -12,7 +12,11 @@ from drum_qtuner import (  # noqa: F401 (importing them registers what they ask)
     exercises_judging,
     exercises_learning,
     exercises_networks,
+    exercises_note_cnn,
+    exercises_preprocessing,
+    exercises_press_play,
     exercises_rewards,
+    exercises_tuning,
 )
 from .check import EXERCISES, check  # noqa: F401
 

@@ -22,7 +22,9 @@ from .grooves import named_groove
         "A quarter lasts 60 / bpm seconds and a step a fourth of that. Step n comes after n steps.",
     ),
     mistakes=[
-        Mistake(lambda step, bpm: step * 60 / bpm, "That counts quarters: a step is a fourth of it."),
+        Mistake(
+            lambda step, bpm: step * 60 / bpm, "That counts quarters: a step is a fourth of it."
+        ),
         Mistake(
             lambda step, bpm: (step + 1) * 15 / bpm,
             "That is when the step ends. Step 0 begins at 0 seconds.",
@@ -113,9 +115,7 @@ def _sign(c):
             lambda classes, n: classes[n:] + classes[:n],
             "That moves it earlier. Later means: what was at step 0 is at step n afterwards.",
         ),
-        Mistake(
-            lambda classes, n: np.roll(classes, n + 1).tolist(), "That is one step too far."
-        ),
+        Mistake(lambda classes, n: np.roll(classes, n + 1).tolist(), "That is one step too far."),
         Mistake(
             lambda classes, n: [REST] * n + classes[: len(classes) - n],
             "What falls off the end is lost. It should come back at the beginning.",
@@ -151,7 +151,9 @@ def _one_hot(classes, rows=10):
             lambda classes: _one_hot(classes).T,
             "Rows and columns are exchanged: a row is a class, a column a step.",
         ),
-        Mistake(lambda classes: _one_hot(classes, 9), "The tenth row is missing: a rest is a class."),
+        Mistake(
+            lambda classes: _one_hot(classes, 9), "The tenth row is missing: a rest is a class."
+        ),
         Mistake(
             lambda classes: _one_hot(classes) * (np.arange(10)[:, None] < 9),
             "A rest is a class, too: its 1 is in row 9.",

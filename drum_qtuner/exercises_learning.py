@@ -51,7 +51,12 @@ def discounted_return(rewards, gamma):
 # %% ../nbs/lib/exercises_learning.ipynb #c7b34750
 @exercise(
     "04.2",
-    cases=[(4, [2, 0, 3], 0.9, True), (1, [4, 0, 1], 0.5, False), (-1, [-3, -5, -4], 0.9, False), (2, [4, 0, 1], 0.5, True)],
+    cases=[
+        (4, [2, 0, 3], 0.9, True),
+        (1, [4, 0, 1], 0.5, False),
+        (-1, [-3, -5, -4], 0.9, False),
+        (2, [4, 0, 1], 0.5, True),
+    ],
     say=lambda reward, after, gamma, last: (
         f"{reward} points for {'the last' if last else 'this'} step, gamma {gamma}, and a table"
         f" that says {after} for the step after it"
@@ -132,8 +137,15 @@ _TRAP = [[1, 0, 0], [1, 0, 0], [0, 9, 0], [5, 0, 0]]  # a rest at first opens th
 # %% ../nbs/lib/exercises_learning.ipynb #d627bcb5
 @exercise(
     "04.3",
-    cases=[(POINTS.tolist(), 1), (POINTS.tolist(), 2), (POINTS.tolist(), 4), (_TRAP, 2), (_TRAP, 3), (POINTS.tolist(), 6)],
-    say=lambda points, steps: f"the points {points} and bars of {steps} steps",
+    cases=[
+        (POINTS.tolist(), 1),
+        (POINTS.tolist(), 2),
+        (POINTS.tolist(), 4),
+        (_TRAP, 2),
+        (_TRAP, 3),
+        (POINTS.tolist(), 6),
+    ],
+    say=lambda points, steps: f"the points {points} and bars of {steps} step" + "s" * (steps != 1),
     hints=(
         "For a few steps you can try all bars: itertools.product(range(3), repeat=steps).",
         "Add up points[before][sound] along each bar: `before` is 0 at first, then the last sound"
@@ -157,10 +169,7 @@ _TRAP = [[1, 0, 0], [1, 0, 0], [0, 9, 0], [5, 0, 0]]  # a rest at first opens th
             lambda points, steps: sum(max(row) for row in points[:steps]),
             "The rows are not the steps: a row says which sound came before.",
         ),
-        Mistake(
-            _any_row,
-            "A bar begins in row 0, the beginning, and only there.",
-        ),
+        Mistake(_any_row, "A bar begins in row 0, the beginning, and only there."),
         Mistake(
             lambda points, steps: float(backward_induction(points, 0.9, steps)[0, 0].max()),
             "There is a discount in yours. Here all steps count the same.",
@@ -187,7 +196,12 @@ def _expected(points, values, epsilon):
 # %% ../nbs/lib/exercises_learning.ipynb #184ef9f1
 @exercise(
     "04.4",
-    cases=[([2, 1, 4], [0, 0, 9], 0), ([2, 1, 4], [0, 0, 9], 1), ([2, 1, 6], [9, 0, 0], 0.3), ([0, 5, 1], [1, 2, 3], 0.1)],
+    cases=[
+        ([2, 1, 4], [0, 0, 9], 0),
+        ([2, 1, 4], [0, 0, 9], 1),
+        ([2, 1, 6], [9, 0, 0], 0.3),
+        ([0, 5, 1], [1, 2, 3], 0.1),
+    ],
     say=lambda points, values, epsilon: (
         f"sounds that are paid {points}, a table that says {values}, and epsilon {epsilon}"
     ),
@@ -198,8 +212,9 @@ def _expected(points, values, epsilon):
     ),
     mistakes=[
         Mistake(
-            lambda points, values, epsilon: (1 - epsilon) * max(points)
-            + epsilon * sum(points) / len(points),
+            lambda points, values, epsilon: (
+                (1 - epsilon) * max(points) + epsilon * sum(points) / len(points)
+            ),
             "The player does not know the points: it takes the sound with the highest *value*.",
         ),
         Mistake(
@@ -207,13 +222,16 @@ def _expected(points, values, epsilon):
             "The wrong way round: epsilon is the share of random sounds.",
         ),
         Mistake(
-            lambda points, values, epsilon: (1 - epsilon) * _expected(points, values, 0)
-            + epsilon * (sum(points) - _expected(points, values, 0)) / (len(points) - 1),
+            lambda points, values, epsilon: (
+                (1 - epsilon) * _expected(points, values, 0)
+                + epsilon * (sum(points) - _expected(points, values, 0)) / (len(points) - 1)
+            ),
             "At random *any* sound is drawn, the best one among them.",
         ),
         Mistake(
-            lambda points, values, epsilon: (1 - epsilon) * _expected(points, values, 0)
-            + epsilon * sum(points),
+            lambda points, values, epsilon: (
+                (1 - epsilon) * _expected(points, values, 0) + epsilon * sum(points)
+            ),
             "Only one of the sounds is played: take the mean of the points, not the sum.",
         ),
         Mistake(
@@ -221,7 +239,9 @@ def _expected(points, values, epsilon):
             "Those are values. The player is paid in points.",
         ),
         Mistake(
-            lambda points, values, epsilon: _expected(points, values, 0) + epsilon * sum(points) / 3,
+            lambda points, values, epsilon: (
+                _expected(points, values, 0) + epsilon * sum(points) / 3
+            ),
             "The best sound is played only in the other cases: multiply it by 1 - epsilon.",
         ),
     ],
@@ -238,7 +258,12 @@ def _loss(bars, epsilon):
 # %% ../nbs/lib/exercises_learning.ipynb #caf12a80
 @exercise(
     "04.5",
-    cases=[([[1, 4, 1]], 0.5), ([[1, 4, 1]], 1), ([[3, 0, 0], [2, 2, 2]], 0.3), ([[2, 0, 3], [2, 1, 4], [4, 0, 1], [0, -1, 1]], 0.1)],
+    cases=[
+        ([[1, 4, 1]], 0.5),
+        ([[1, 4, 1]], 1),
+        ([[3, 0, 0], [2, 2, 2]], 0.3),
+        ([[2, 0, 3], [2, 1, 4], [4, 0, 1], [0, -1, 1]], 0.1),
+    ],
     say=lambda steps, epsilon: f"steps whose sounds are paid {steps}, and epsilon {epsilon}",
     hints=(
         "What does a player with epsilon 0 earn at a step? And one with epsilon?",

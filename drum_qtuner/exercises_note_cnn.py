@@ -28,7 +28,12 @@ def _rows(counts):
 # %% ../nbs/lib/exercises_note_cnn.ipynb #d0c8b7d0
 @exercise(
     "03.1",
-    cases=[([[0, 1]], 2), ([[0, 1, 0, 1, 1]], 2), ([[0, 1, 1], [0, 0, 0]], 2), ([[0, 9, 6, 9], [6, 6]], 10)],
+    cases=[
+        ([[0, 1]], 2),
+        ([[0, 1, 0, 1, 1]], 2),
+        ([[0, 1, 1], [0, 0, 0]], 2),
+        ([[0, 9, 6, 9], [6, 6]], 10),
+    ],
     say=lambda sequences, classes=10: f"the sequences {sequences} of {classes} classes",
     hints=(
         "Begin with np.ones((classes, classes)). Which places does a sequence add 1 to?",
@@ -41,8 +46,9 @@ def _rows(counts):
             "You did not add 1: what was never seen gets probability 0, an empty row 0 / 0.",
         ),
         Mistake(
-            lambda sequences, classes=10: _pairs(sequences, classes, 1)
-            / _pairs(sequences, classes, 1).sum(1),
+            lambda sequences, classes=10: (
+                _pairs(sequences, classes, 1) / _pairs(sequences, classes, 1).sum(1)
+            ),
             "counts.sum(1) is a row, and numpy divides the columns by it. keepdims=True keeps the"
             " sums in a column.",
         ),
@@ -61,7 +67,9 @@ def _rows(counts):
             "Rows and columns are exchanged: the row is the step now, the column the next.",
         ),
         Mistake(
-            lambda sequences, classes=10: _pairs(sequences, classes, 1) / _pairs(sequences, classes, 1).sum(),
+            lambda sequences, classes=10: (
+                _pairs(sequences, classes, 1) / _pairs(sequences, classes, 1).sum()
+            ),
             "You divided by the sum of the whole table. Each row is a distribution of its own.",
         ),
         Mistake(
@@ -150,7 +158,14 @@ def _state(prefix, steps, begin=None, rest=False):
 # %% ../nbs/lib/exercises_note_cnn.ipynb #bd94469c
 @exercise(
     "03.3",
-    cases=[([], 4), ([0], 4), ([0, 9, 6], 4), ([1, 6, 9, 0], 4), ([0, 9, 6, 9, 1, 9], 4), ([0, 9, 6], 32)],
+    cases=[
+        ([], 4),
+        ([0], 4),
+        ([0, 9, 6], 4),
+        ([1, 6, 9, 0], 4),
+        ([0, 9, 6, 9, 1, 9], 4),
+        ([0, 9, 6], 32),
+    ],
     say=lambda prefix, steps=32: f"the steps {prefix} and a state of {steps} columns",
     hints=(
         "Begin with zeros, (10, steps). In which column is the last step, and the one before it?",
@@ -206,7 +221,12 @@ def _loss_case(seed, steps, first, classes=10):
 # %% ../nbs/lib/exercises_note_cnn.ipynb #63b84a81
 @exercise(
     "03.4",
-    cases=lambda: [_loss_case(1, 2, 1, 2), _loss_case(0, 3, 2, 2), _loss_case(2, 12, 8), _loss_case(3, 32, 8)],
+    cases=lambda: [
+        _loss_case(1, 2, 1, 2),
+        _loss_case(0, 3, 2, 2),
+        _loss_case(2, 12, 8),
+        _loss_case(3, 32, 8),
+    ],
     say=lambda logits, clip, first_step: (
         f"the clip {clip.tolist()}, logits {tuple(logits.shape)} and first step {first_step}"
     ),
@@ -268,13 +288,16 @@ def loss_of_clip(logits, clip, first_step):
         "Add them up one by one; return the first class at which the sum is above `coin`.",
     ),
     mistakes=[
-        Mistake(lambda p, coin: int(np.argmax(p)), "That is greedy: it always takes the likeliest."),
+        Mistake(
+            lambda p, coin: int(np.argmax(p)), "That is greedy: it always takes the likeliest."
+        ),
         Mistake(
             lambda p, coin: int(coin * len(p)),
             "That makes all classes equally likely. The piece of a class is as long as its p.",
         ),
         Mistake(
-            lambda p, coin: int(np.searchsorted(np.cumsum(p), coin)) + 1, "That is one class too far."
+            lambda p, coin: int(np.searchsorted(np.cumsum(p), coin)) + 1,
+            "That is one class too far.",
         ),
         Mistake(
             lambda p, coin: int(np.argmin(np.abs(np.array(p) - coin))),
@@ -326,12 +349,16 @@ def _softmax(logits, temperature=1.0):
             "The temperature comes before the softmax: your probabilities do not add up to 1.",
         ),
         Mistake(
-            lambda logits, temperature: _softmax(logits, temperature) / max(_softmax(logits, temperature)),
+            lambda logits, temperature: (
+                _softmax(logits, temperature) / max(_softmax(logits, temperature))
+            ),
             "Your numbers do not add up to 1: divide by their sum.",
         ),
         Mistake(
-            lambda logits, temperature: np.exp(np.array(logits) / temperature)
-            / np.exp(np.array(logits) / temperature).sum(),
+            lambda logits, temperature: (
+                np.exp(np.array(logits) / temperature)
+                / np.exp(np.array(logits) / temperature).sum()
+            ),
             "e to the power of 1000 is too large for a float: subtract the largest logit first.",
         ),
     ],

@@ -175,7 +175,9 @@ def _others(strokes, kept):
             "Yours keeps the softest of each step.",
         ),
         Mistake(
-            lambda strokes: _others(strokes, [max(range(len(strokes)), key=lambda i: strokes[i][2])]),
+            lambda strokes: _others(
+                strokes, [max(range(len(strokes)), key=lambda i: strokes[i][2])]
+            ),
             "That keeps one stroke in all. Every step keeps its loudest.",
         ),
         Mistake(
@@ -204,7 +206,9 @@ def _shares_kept(keep):
                 continue
             stays = keep(list(strokes))
             if stays not in range(len(KIT)) or not row[int(stays)]:
-                return f"With {strokes} yours keeps {stays!r}. Return the number of one of its drums."
+                return (
+                    f"With {strokes} yours keeps {stays!r}. Return the number of one of its drums."
+                )
             kept[int(stays)] += 1
     return kept / struck
 

@@ -60,10 +60,11 @@ def _row(*struck):
 # %% ../nbs/lib/exercises_press_play.ipynb #03ca2dac
 @exercise(
     "00.3",
-    cases=[(_row(*s),) for s in [(), (4, 12), (2, 4), (5, 13), (3, 11), (4,), (12,), (0, 4, 8, 12)]],
+    cases=[
+        (_row(*s),) for s in [(), (4, 12), (2, 4), (5, 13), (3, 11), (4,), (12,), (0, 4, 8, 12)]
+    ],
     say=lambda snare: (
-        "a snare that is struck at the steps "
-        + (", ".join(str(step) for step in range(16) if snare[step]) or "... none")
+        f"a snare that is struck at the steps {[step for step in range(16) if snare[step]]}"
     ),
     hints=(
         "Count one begins at step 0 and lasts four steps. At which steps do two and four begin?",
@@ -78,7 +79,9 @@ def _row(*struck):
             lambda snare: snare[5] == 1 and snare[13] == 1,
             "You count steps from 1. Python counts from 0: the first step is snare[0].",
         ),
-        Mistake(lambda snare: snare[4] == 1 or snare[12] == 1, "Both must be struck, not only one."),
+        Mistake(
+            lambda snare: snare[4] == 1 or snare[12] == 1, "Both must be struck, not only one."
+        ),
         Mistake(
             lambda snare: snare[3] == 1 and snare[11] == 1,
             "Count two begins after four steps, 0 to 3: at step 4.",
@@ -140,7 +143,9 @@ def _bar_with_backbeat(mine):
     if strange:
         return f"{strange[0]!r} is no class: there are 0 to 8 for the drums, and 9 for a rest."
     if bar[4] != 1 or bar[12] != 1:
-        return "There is no backbeat yet: the snare is class 1, and two and four are steps 4 and 12."
+        return (
+            "There is no backbeat yet: the snare is class 1, and two and four are steps 4 and 12."
+        )
     if bar[0] != 0:
         return "The bass drum, class 0, is missing on one, the first step."
     if len(set(bar) - {REST}) < 3:

@@ -40,7 +40,13 @@ def _beat_of(steps, actions, seed, gamma=0.5):
 # %% ../nbs/lib/exercises_tuning.ipynb #5e3a243f
 @exercise(
     "05.1",
-    cases=lambda: [_beat_of(1, 1, 0), _beat_of(2, 2, 1), _beat_of(3, 3, 2), _beat_of(3, 3, 6, 0.9), _beat_of(10, 10, 3)],
+    cases=lambda: [
+        _beat_of(1, 1, 0),
+        _beat_of(2, 2, 1),
+        _beat_of(3, 3, 2),
+        _beat_of(3, 3, 6, 0.9),
+        _beat_of(10, 10, 3),
+    ],
     say=lambda rewards, values, gamma: (
         f"rewards {in_short(rewards)}, values {in_short(values)} and gamma {gamma:g}"
     ),
@@ -281,7 +287,10 @@ def _learns_the_values(mine):
         (_table(0.0), "These are the rewards alone: the value of the next state is missing."),
         (_table(1.0), "Gamma is missing from your target."),
         (_table(gamma, ends=False), "Your bar never ends: after step 4 nothing follows."),
-        (_table(gamma, lambda rows: rows.mean(1)), "Your target takes the mean where it needs max."),
+        (
+            _table(gamma, lambda rows: rows.mean(1)),
+            "Your target takes the mean where it needs max.",
+        ),
     ]
     exact = backward_induction(POINTS, gamma)[:4]
     errors = np.abs(got - exact)[places]

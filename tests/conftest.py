@@ -48,6 +48,7 @@ def copy_of_repo(repo):
         ".mypy_cache",
         ".ruff_cache",
         "artefacts",
+        "editions",
         ".hypothesis",
     )
     return lambda folder: shutil.copytree(repo, folder, ignore=ignore)

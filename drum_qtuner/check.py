@@ -145,7 +145,7 @@ def _goes_on(method):
     def told(*arguments, **named):
         try:
             return method(*arguments, **named)
-        except (ValueError, OSError, RecursionError) as error:
+        except (ValueError, OSError, RuntimeError) as error:
             print(error)
 
     return told

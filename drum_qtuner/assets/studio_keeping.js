@@ -32,6 +32,11 @@
   const addressOf = ({own, home}) =>
     own && /^(https?|file):$/.test(location.protocol) ? location.href.split("#")[0] : home;
 
+  const copied = async text => { // false where a page may not, in a frame for instance
+    if (document.featurePolicy?.allowsFeature("clipboard-write") === false) return false;
+    return await navigator.clipboard?.writeText(text).then(() => true, () => false) ?? false;
+  };
+
   const remixing = linkNow => {
     const shown = element("input", {readOnly: true, "aria-label": "link to this beat",
       onfocus: () => shown.select()});
@@ -42,12 +47,8 @@
       shown.value = linkNow();
       line.hidden = false;
       shown.focus();
-      try {
-        await navigator.clipboard.writeText(shown.value);
-        said.textContent = "Copied. Whoever opens it has this beat.";
-      } catch {
-        said.textContent = "Copy it from here. Whoever opens it has this beat.";
-      }
+      said.textContent = `${await copied(shown.value) ? "Copied." : "Copy it from here."} `
+        + "Whoever opens it has this beat.";
     }}, "Remix this");
     return {button, line};
   };

@@ -10,8 +10,8 @@ from nbconvert.preprocessors import TagRemovePreprocessor
 from traitlets.config import Config
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
-LEFT_OUT = (".ipynb_checkpoints", "exercises.ipynb")  # the second holds the solutions
-LINK = re.compile(r"\[([^\]]*)\]\((?:[^)\s]*/)?exercises\.ipynb[^)\s]*\)")  # to what is left out
+LEFT_OUT = (".ipynb_checkpoints", "exercises*.ipynb")  # the second hold the solutions
+LINK = re.compile(r"\[([^\]]*)\]\((?:[^)\s]*/)?exercises\w*\.ipynb[^)\s]*\)")  # to what is left out
 
 
 def without_solutions(notebook):  # a notebook, as nbformat reads it

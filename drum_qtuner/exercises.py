@@ -7,12 +7,15 @@ __all__ = ['EXERCISES', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #9d68965b
 from drum_qtuner import (  # noqa: F401 (importing them registers what they ask)
+    exercises_audit,
     exercises_beat,
     exercises_class,
+    exercises_drummer,
     exercises_judging,
     exercises_learning,
     exercises_networks,
     exercises_rewards,
+    exercises_tuning,
 )
 from .check import EXERCISES, check  # noqa: F401
 

@@ -23,6 +23,8 @@ from .exercises_judging import tuples_of
         ([0, REST, 6, REST, 1, REST, 6, REST] * 4,),
         ([6] * 30 + [1, 6],),
         ([6] * 16 + [1] + [6] * 15,),
+        ([6] * 16 + [1] * 8 + [6] * 8,),
+        ([6] * 17 + [5, 7] + [6] * 13,),
     ],
     say=lambda classes: f"bar one {classes[:16]} and bar two {classes[16:]}",
     hints=(
@@ -33,6 +35,10 @@ from .exercises_judging import tuples_of
         Mistake(
             lambda classes: classes[:16] == classes[16:],
             "That asks whether bar two is like bar one. Stuck is one sound for the whole of it.",
+        ),
+        Mistake(
+            lambda classes: classes[-1] == classes[-2],
+            "Not only the last two steps: all 16 of bar two.",
         ),
         Mistake(
             lambda classes: len(set(classes)) == 1,
@@ -173,8 +179,8 @@ def _confounded(mine):
         (few, many), (a, b) = (pairs[0], pairs[-1]), (times[pairs[0]], times[pairs[-1]])
         if not a or a < b:
             return (
-                f"{one} {few[0]} meets {two} {few[1]} in {a} runs, but {one} {many[0]} meets {two}"
-                f" {many[1]} in {b}: the two change together."
+                f"With {one} {few[0]} and {two} {few[1]} there are {a} runs, with {one} {many[0]}"
+                f" and {two} {many[1]} {b}: it should be equally many."
             )
     return None
 
@@ -187,12 +193,12 @@ def _confounded(mine):
         "Every epsilon with every network and every seed: itertools.product, or three loops.",
     ),
     mistakes=[
-        Mistake(lambda *given: list(zip(*given)), "the two change together"),
+        Mistake(lambda *given: list(zip(*given)), "network B there are 0 runs"),
         Mistake(
             lambda epsilons, networks, seeds: [
                 (e, n, seeds[0]) for e in epsilons for n in networks
             ],
-            "seed 1 in 0",
+            "seed 1 there are 0 runs",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from .exercises_judging import tuples_of
     "11.1",
     cases=[(2, 1, 1), (3, 1, 1), (2, 5, 3), (6, 5, 2), (6, 12, 1)],
     say=lambda contestants, listeners, rounds: (
-        f"{contestants} contestants, {listeners} listeners and {rounds} rounds"
+        f"contestants: {contestants}, listeners: {listeners}, rounds: {rounds}"
     ),
     hints=(
         "How many pairs do 3 contestants make? And 4? (3 and 6)",
@@ -28,6 +28,10 @@ from .exercises_judging import tuples_of
         Mistake(
             lambda n, listeners, rounds: n * (n - 1) * listeners * rounds,
             "That counts A against B and B against A as two pairs.",
+        ),
+        Mistake(
+            lambda n, listeners, rounds: n * listeners * rounds,
+            "Contestants are compared in pairs: how many pairs are there?",
         ),
         Mistake(
             lambda n, listeners, rounds: n * n * listeners * rounds,
@@ -50,8 +54,11 @@ def answers_in_all(contestants, listeners, rounds):
 # %% ../nbs/lib/exercises_class.ipynb #8b81c0fc
 def _unfair(mine):
     "Who meets whom too often, or comes first too often?"
-    for models in (["human", "dice"], ["human", "dice", "Note-CNN", "DQN"]):
-        sheets = [tuples_of(sheet, 2) for sheet in mine(list(models))]
+    for models in (["human", "dice", "DQN"], ["human", "dice", "Note-CNN", "DQN"]):
+        given = list(mine(list(models)))
+        if len(given) != 2:
+            return f"It should be two lists of pairs, one for each listener, not {len(given)}."
+        sheets = [tuples_of(sheet, 2) for sheet in given]
         for who, sheet in zip(("One", "The other"), sheets):
             met = Counter(" and ".join(sorted(map(str, pair))) for pair in sheet)
             for pair in itertools.combinations(sorted(models), 2):
@@ -61,10 +68,10 @@ def _unfair(mine):
                 return f"{who} listener hears {min(met)}."
         first = Counter(one for sheet in sheets for one, _ in sheet)
         for name in models:
-            if len(sheets) != 2 or first[name] != len(models) - 1:
+            if first[name] != len(models) - 1:
                 return (
-                    f"On {len(sheets)} sheets {name} comes first in {first[name]} pairs: it should"
-                    f" in {len(models) - 1}, on two."
+                    f"{name} comes first in {first[name]} of its {2 * len(models) - 2} pairs: it"
+                    f" should in {len(models) - 1}."
                 )
     return None
 
@@ -137,18 +144,16 @@ _FOUR = [[0, 1, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]]  # a circle, an
 _BACK = [[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 1], [0, 1, 0, 0]]  # two, the other way round
 
 
-def _threes(wins):
-    "All three contestants, and whether A before B, B before C, C before A."
-    return [
-        (bool(wins[a][b]), bool(wins[b][c]), bool(wins[c][a]))
-        for a, b, c in itertools.combinations(range(len(wins)), 3)
-    ]
+def _share(wins, asks):
+    "The share of threes for which `asks` says yes, from a before b, b before c, c before a."
+    threes = list(itertools.combinations(range(len(wins)), 3))
+    return sum(bool(asks(wins[a][b], wins[b][c], wins[c][a])) for a, b, c in threes) / len(threes)
 
 
 @exercise(
     "11.4",
     cases=[(_LINE,), (_CIRCLE,), (_FOUR,), (_BACK,)],
-    say=lambda wins: "\n".join(
+    say=lambda wins: "; ".join(
         f"{name} preferred to {', '.join('ABCD'[k] for k, won in enumerate(row) if won) or 'none'}"
         for name, row in zip("ABCD", wins)
     ),
@@ -158,15 +163,19 @@ def _threes(wins):
     ),
     mistakes=[
         Mistake(
-            lambda wins: sum(len(set(three)) == 1 for three in _threes(wins)),
+            lambda wins: math.comb(len(wins), 3) * _share(wins, lambda ab, bc, ca: ab == bc == ca),
             "That is their number: divide by the number of threes.",
         ),
         Mistake(
-            lambda wins: sum(map(all, _threes(wins))) / len(_threes(wins)),
-            "A circle may go the other way round, too: all three false.",
+            lambda wins: _share(wins, lambda ab, bc, ca: ab == bc != ca),
+            "The circle is closed by wins[c][a]: is C preferred to A?",
         ),
         Mistake(
-            lambda wins: sum(len(set(three)) > 1 for three in _threes(wins)) / len(_threes(wins)),
+            lambda wins: _share(wins, lambda ab, bc, ca: ab and bc and ca),
+            "A circle may go the other way round, too: all three 0.",
+        ),
+        Mistake(
+            lambda wins: _share(wins, lambda ab, bc, ca: not ab == bc == ca),
             "That is the share without a circle.",
         ),
     ],
@@ -198,6 +207,10 @@ def circles(wins):
         Mistake(
             lambda mine, theirs: 1 / (1 + 10 ** (theirs - mine)),
             "Log odds have the natural logarithm: math.exp, not a power of ten.",
+        ),
+        Mistake(
+            lambda mine, theirs: mine / (mine + theirs),
+            "These strengths are logarithms, and may be 0 or less: take math.exp of them first.",
         ),
         Mistake(lambda mine, theirs: mine - theirs, "That is the log odds; we want the share."),
     ],

@@ -116,6 +116,10 @@ def _logistic(logit):
             "Drums that are silent count, too: with 1 - p.",
         ),
         Mistake(
+            lambda logits, hits: math.prod(x if h else 1 - x for x, h in zip(logits, hits)),
+            "A logit is no chance yet: 1 / (1 + exp(-logit)) is.",
+        ),
+        Mistake(
             lambda logits, hits: math.prod(map(_logistic, logits)),
             "Where the drum is not struck, take 1 - p.",
         ),

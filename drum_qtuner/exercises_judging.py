@@ -77,8 +77,8 @@ _FLAT, _SURE = [-2.3] * 10, [-0.1] + [-5.0] * 9
     "06.2",
     cases=[(_FLAT, 0, 0.5), (_SURE, 0, 0), (_SURE, 0, 1), (_SURE, 0, 0.1), (_SURE, 3, 0.5)],
     say=lambda log_p, best, epsilon: (
-        f"log p = {log_p[0]} nats for sound 0 and {log_p[1]} for each other, the greedy sound"
-        f" number {best} and epsilon {epsilon}"
+        f"log p = {log_p[0]} for sound 0 and {log_p[1]} for the other nine, the greedy sound number"
+        f" {best} and epsilon {epsilon}"
     ),
     hints=(
         "Two things can happen: with probability 1 - epsilon the greedy sound, else a random one.",
@@ -96,6 +96,10 @@ _FLAT, _SURE = [-2.3] * 10, [-0.1] + [-5.0] * 9
         Mistake(
             lambda p, best, e: (1 - e) * p[best] + e * sum(p),
             "A random step plays one sound: take the mean of the ten, not their sum.",
+        ),
+        Mistake(
+            lambda p, best, e: (1 - e) * best + e * sum(p) / 10,
+            "`best` is the number of a sound, and not what it earns: log_p[best].",
         ),
         Mistake(
             lambda p, best, e: p[best] + e * sum(p) / 10,
@@ -127,6 +131,10 @@ def expected_reward(log_p, best, epsilon):
         Mistake(
             lambda counts: sum((c - np.mean(counts)) ** 2 / c for c in counts),
             "Divide by the count that was expected, not by the one that was found.",
+        ),
+        Mistake(
+            lambda counts: sum((c - 25) ** 2 / 25 for c in counts),
+            "25 is right for the paper's counts. For others take their mean.",
         ),
         Mistake(
             lambda counts: sum((c - np.mean(counts)) ** 2 for c in counts),
@@ -162,6 +170,7 @@ def _needed(p, q, deviations=1.96):
             lambda p, q: int(_needed(p, q)),
             "With one answer fewer than needed 0 is just inside: round up.",
         ),
+        Mistake(_needed, "Answers come one by one: round up to a whole number."),
         Mistake(
             lambda p, q: int(_needed(p, q, 1)) + 1,
             "That is for one standard deviation each way; 95% needs 1.96 of them.",

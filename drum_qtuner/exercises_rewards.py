@@ -52,6 +52,10 @@ def _contrast(classes, drum, steps):
             "Those are counts. Divide the one by 4, the other by 28, so that all snare earns 0.",
         ),
         Mistake(
+            lambda classes: classes[4::8].count(1) / 4 - classes.count(1) / 28,
+            "The 28 are the *other* steps: do not count the backbeats among them.",
+        ),
+        Mistake(
             lambda classes: _contrast(classes, 1, (0, 8, 16, 24)),
             "Those are one and three. The backbeats are two and four: steps 4, 12, 20, 28.",
         ),
@@ -199,7 +203,8 @@ def varied(classes):
 def _no_taste(mine):
     "Does it tell any three grooves from dice and from one sound for ever?"
     dice = np.random.default_rng(0).integers(0, REST + 1, (20, 32)).tolist()
-    bad = {f"{_sign(c)} for ever": [c] * 32 for c in range(REST + 1)}
+    bad = {f"{drum.name} for ever": [c] * 32 for c, drum in enumerate(KIT)}
+    bad["silence"] = [REST] * 32
     bad |= {f"dice, roll {i}": row for i, row in enumerate(dice)}
     paid = {name: a_number(mine(list(classes))) for name, classes in bad.items()}
     worst = max(paid, key=paid.__getitem__)

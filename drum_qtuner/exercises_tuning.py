@@ -41,6 +41,12 @@ def _gain(policy, prior, reward, c, log=math.log):
             "That is KL(prior, policy). The bars are those that the *policy* plays.",
         ),
         Mistake(
+            lambda policy, prior, reward, c: (
+                sum(reward) / len(reward) + _gain(policy, prior, [0] * len(prior), c)
+            ),
+            "The mean reward of what is *played*: each counts with its probability.",
+        ),
+        Mistake(
             lambda policy, prior, reward, c: _gain(policy, prior, reward, -c),
             "The sign: KL is a price.",
         ),
@@ -87,6 +93,10 @@ def _optimum(prior, reward, c):
         Mistake(
             lambda prior, reward, c: [q * math.exp(r / c) for q, r in zip(prior, reward)],
             "These do not add up to 1: divide by their sum.",
+        ),
+        Mistake(
+            lambda prior, reward, c: [p * q for p, q in zip(prior, _optimum([1] * 9, reward, c))],
+            "Divide by the sum of all prior * exp(reward / c): the prior belongs to the sum, too.",
         ),
         Mistake(
             lambda prior, reward, c: _optimum(prior, reward, 1 / c),

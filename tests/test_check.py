@@ -186,15 +186,15 @@ def strokes():
 
 def test_the_counterexample_is_the_smallest(strokes):
     text = answer("99.1", lambda bar: 0).text
-    assert text == "99.1: not yet. With <[0]> yours says 0, and the answer is 1."
+    assert text == "99.1: not yet. With <[0]>\nyours says 0, and the answer is 1."
     text = answer("99.1", len).text
-    assert text.endswith("With <[9]> yours says 1, and the answer is 0.\nThat counts rests.")
+    assert text.endswith("With <[9]>\nyours says 1, and the answer is 0.\nThat counts rests.")
     assert "counts rests" not in answer("99.1", lambda bar: 1).text  # like len on [9] and [0] only
 
 
 def test_what_is_printed_is_not_returned(strokes):
     said = answer("99.1", lambda bar: print(len(bar)))
-    assert not said.done and "it returns None" in said.text and said.text.endswith("printed:\n1")
+    assert not said.done and "it returns None" in said.text and said.text.endswith("`return`:\n1")
 
 
 def test_arguments_stay_whole(strokes):

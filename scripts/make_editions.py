@@ -97,7 +97,7 @@ def student(folder: Path):
         notebook = read(path)
         notebook.cells = [cell for cell in notebook.cells if not is_solution(cell)]
         for cell in notebook.cells:
-            if re.search(r"^sealed\(", cell.source, re.MULTILINE):
+            if cell.cell_type == "code" and re.search(r"^sealed\(", cell.source, re.MULTILINE):
                 cell.outputs = []
         relink(notebook, path.parent)
         if path.parent == folder:
@@ -116,29 +116,28 @@ def sections(guide) -> dict[str, str]:
 
 
 def timing(minutes: pd.DataFrame) -> str:
-    "The rows of a lesson as a sentence."
+    "The rows of a lesson as a sentence or two."
     of = minutes.sum(numeric_only=True).round().astype(int)
+    reading = of["text"] + of["code"]
     return (
-        f"**Minutes.** {of['text'] + of['code']} to read, {of['running']} to run,"
-        f" {of['guessing']} for {of['guesses']} guesses, {of['solving']} for {of['exercises']}"
-        " exercises. How they were measured, and what is assumed, says"
-        f" [the guide]({GUIDE.name})."
+        f"**Minutes.** {reading} to read, {of['guessing']} for {of['guesses']} guesses,"
+        f" {of['solving']} for {of['exercises']} exercises:"
+        f" {reading + of['guessing'] + of['solving']} in all, for one who works alone. The cells"
+        f" run in {of['cpu']} seconds. [The guide]({GUIDE.name}#how-long-it-takes) says how this"
+        " was measured, and what is assumed."
     )
 
 
 def teacher(folder: Path):
     "All notebooks as they are, and on top of each lesson what the guide says of it."
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(*OF_THE_SITE, *SCRATCH))
-    told, minutes = (
-        sections(read(GUIDE)),
-        pd.read_csv(NOTEBOOKS / "minutes.csv", dtype={"lesson": str}),
-    )
+    told = sections(read(GUIDE))
+    minutes = pd.read_csv(NOTEBOOKS / "minutes.csv", dtype={"lesson": str})
     for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         notebook, number = read(path), path.name[:2]
         heading, text = told[number].split("\n", 1)
-        about = (
-            f"{heading}: for the teacher\n\n{timing(minutes[minutes['lesson'] == number])}\n{text}"
-        )
+        time = timing(minutes[minutes["lesson"] == number])
+        about = f"{heading}: for the teacher\n\n{time}\n{text}"
         notebook.cells.insert(0, new_markdown_cell(about, id="for-the-teacher"))
         bring_files(notebook, folder)
         nbformat.write(notebook, path)

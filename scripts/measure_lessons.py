@@ -10,6 +10,8 @@ Solutions are not counted. The other columns are minutes.
 
 import argparse
 import re
+import shutil
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,12 +21,13 @@ import pandas as pd
 import psutil
 from nbclient import NotebookClient
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "nbs"
 TABLE = NOTEBOOKS / "minutes.csv"
 WORDS_A_MINUTE = 200
 CODE_LINES_A_MINUTE = 15
 MINUTES_A_GUESS = 1  # to think, to write it down, to compare
-MINUTES_AN_EXERCISE = 5
+MINUTES_AN_EXERCISE = 5  # to read what it asks, too
 
 
 def lessons() -> list[Path]:
@@ -43,11 +46,13 @@ def sections(notebook) -> list[tuple[str, int, str]]:
     "(section, number of the cell, its text); a section may begin in the midst of a prose cell."
     section, parts = "", []
     for index, cell in enumerate(notebook.cells):
-        prose = cell.cell_type == "markdown"
-        for part in re.split(r"^(?=## )", cell.source, flags=re.MULTILINE) if prose else [None]:
-            if part and part.startswith("## "):
+        if cell.cell_type == "code":
+            parts.append((section, index, cell.source))
+            continue
+        for part in re.split(r"^(?=## )", cell.source, flags=re.MULTILINE):
+            if part.startswith("## "):
                 section = part[3:].split("\n")[0]
-            parts.append((section, index, part if prose else cell.source))
+            parts.append((section, index, part))
     return parts
 
 
@@ -62,17 +67,19 @@ def counts(path: Path) -> pd.DataFrame:
     for section, index, text in sections(notebook):
         code = notebook.cells[index].cell_type == "code"
         lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#|")]
+        stub = code and bool(re.search(r"^check\(", text, re.MULTILINE))
+        asks = stub or text.startswith("**Exercise")
         row = {"lesson": path.name[:2], "section": section}
-        row["words"] = 0 if code else len(text.split())
-        row["lines"] = len(lines) if code else 0
+        row["words"] = 0 if code or asks else len(text.split())
+        row["lines"] = len(lines) if code and not asks else 0
         row["guesses"] = int(code and bool(re.search(r"^sealed\(", text, re.MULTILINE)))
-        row["exercises"] = int(code and bool(re.search(r"^check\(", text, re.MULTILINE)))
+        row["exercises"] = int(stub)
         rows.append(row)
     return pd.DataFrame(rows).groupby(["lesson", "section"], sort=False).sum()
 
 
 def seconds(path: Path) -> pd.DataFrame:
-    "Execute a lesson in its own folder, and write nothing back: the seconds of each section."
+    "Execute a lesson in its folder, and write nothing back to it: the seconds of each section."
     notebook = read(path)
     client = NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": path.parent}})
     passed: dict = {"wall": Counter(), "cpu": Counter()}
@@ -101,7 +108,10 @@ def measured(run: bool) -> pd.DataFrame:
     "The table; without a run its seconds are those of the table that is there."
     held = pd.concat([counts(path) for path in lessons()])
     if run:
-        ran = pd.concat([seconds(path) for path in lessons()])
+        with tempfile.TemporaryDirectory() as copy:  # what the lessons write stays in it
+            for folder in ("nbs", "tests/data"):
+                shutil.copytree(ROOT / folder, Path(copy) / folder)
+            ran = pd.concat([seconds(Path(copy) / "nbs" / path.name) for path in lessons()])
     else:
         ran = pd.read_csv(TABLE, dtype={"lesson": str}, keep_default_na=False)
         ran = ran.set_index(["lesson", "section"])[["wall", "cpu"]]
@@ -125,5 +135,6 @@ if __name__ == "__main__":
     table.to_csv(TABLE)
     columns = ["text", "code", "running", "guessing", "solving"]
     shown = table.groupby("lesson")[columns].sum()
-    shown["minutes"] = (shown.sum(axis=1) / 5).round() * 5
+    shown["minutes"] = (shown[columns].sum(axis=1) / 5).round() * 5
+    shown["without exercises"] = (shown[columns[:-1]].sum(axis=1) / 5).round() * 5
     print(shown.round(1).assign(said=[said(path) for path in lessons()]).to_string())

@@ -378,3 +378,31 @@ def test_on_a_phone(open_page):
     assert 30 < left < 120
     page.keyboard.press("?")
     assert page.get_by_text("four ways on").is_visible()
+
+
+def swipe(page, step, row, x, y):
+    "A finger that goes so many pixels over the glass, from the middle of a cell."
+    box, touch = cell(page, step, row).bounding_box(), page.context.new_cdp_session(page)
+    at = dict(x=box["x"] + box["width"] / 2, y=box["y"] + box["height"] / 2)
+
+    def send(kind, *points):
+        touch.send("Input.dispatchTouchEvent", dict(type=kind, touchPoints=points))
+
+    send("touchStart", at)
+    for i in range(1, 9):
+        send("touchMove", dict(x=at["x"] + x * i / 8, y=at["y"] - y * i / 8))
+    send("touchEnd")
+
+
+def test_a_finger_scrolls_the_grid_and_paints_nothing(open_page):
+    "But where it begins on a stroke it is heard louder."
+    page = open_page(
+        studio_page(beat=KNOWN, models=["note_cnn"]), width=390, height=844, has_touch=True
+    )
+    page.wait_for_selector("[data-heat]")
+    swipe(page, 6, 7, -150, 0)
+    page.wait_for_function("document.querySelector('.dqs-grid').scrollLeft > 50")
+    assert beat_of(page) == KNOWN
+    page.evaluate("document.querySelector('.dqs-grid').scrollLeft = 0")
+    swipe(page, 4, 0, 0, 24)
+    assert beat_of(page).velocity[4, 0] == 124

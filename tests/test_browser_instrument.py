@@ -289,6 +289,11 @@ def test_a_jam_shows_the_loop_that_comes(light):
     page.evaluate(f"{STUDIO}.mix('muted', 6)")  # the transport plans anew, and still goes on
     pass_loop(page)
     assert sorted(coming) == np.argwhere(in_grid(page).velocity).tolist()
+    page.evaluate(f"{STUDIO}.activate('B')")  # where the loop ends; then it jams on from there
+    page.clock.run_for(4000)
+    assert in_grid(page) == KNOWN and page.evaluate(f"{STUDIO}.state.active") == "B"
+    pass_loop(page)
+    assert in_grid(page) != KNOWN and page.evaluate(f"{STUDIO}.state.active") == "B"
     press_still(page, "Stop")
     assert page.evaluate(GHOSTS) == []
 

@@ -18,7 +18,7 @@ from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import render
 from drum_qtuner.store import load_pretrained
-from drum_qtuner.studio import all_scores, studio_page, weights_asset
+from drum_qtuner.studio import HOME, all_scores, studio_page, weights_asset
 from drum_qtuner.votes import Vote, load_votes
 
 
@@ -522,6 +522,8 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     page.wait_for_function("() => document.querySelector('[aria-label=seed]').value === '8'")
     played = generate(new_note_cnn(seed=0), 1, primer=[1, 9] * 4, steps=16, seed=7)[0]
     assert run(2) == f"{played.classes().tolist()} newborn [True]"
+    press(page, "Remix this")  # a notebook is no place for others to go to
+    assert page.get_by_label("link to this beat").input_value().startswith(f"{HOME}#beat=")
     assert code.count() == len(NOTEBOOK)  # the studio's keys did not reach JupyterLab
 
 

@@ -84,6 +84,7 @@
     box.classList.add("dqs-transport");
     const sound = strip(field("swing", swing), field("volume", volume), tick("loop", loop),
       tick("click", click), studio.pads.midi);
+    sound.classList.add("dqs-sound");
     const repeat = () => loop.checked = transport.loop = true;
     return {box, sound, draw, show, repeat, toggle: () => play.click()};
   };
@@ -127,6 +128,7 @@
     strength.show(state.level);
     const box = strip(voices, strength, ...presets.length ? [field("beat", beats)] : [],
       field("bars", bars), clear, group(midi, wav));
+    box.classList.add("dqs-editing");
     return {box, draw};
   };
 }

@@ -181,17 +181,20 @@
         + this.#shapeOf(step, row);
     }
 
-    #shapeOf(step, row) {
+    #whenOf(step, row) {
       const part = this.#state.late(step, row) / TICKS, far = Math.abs(part).toFixed(2);
-      const when = far === "0.00" ? "on the step"
-        : `${far} of a step ${part < 0 ? "early" : "late"}`;
-      return `loudness ${this.#state.velocity(step, row)} of 127, ${when}`;
+      return far === "0.00" ? "on the step" : `${far} of a step ${part < 0 ? "early" : "late"}`;
+    }
+
+    #shapeOf(step, row) {
+      return `loudness ${this.#state.velocity(step, row)} of 127, ${this.#whenOf(step, row)}`;
     }
 
     tellShape(step, row) { // of a stroke that is being changed
       this.endShape();
       this.#shaped = this.#cellAt(step, row);
-      this.#shaped.dataset.shape = this.#shapeOf(step, row);
+      this.#shaped.dataset.shape
+        = `${this.#state.velocity(step, row)}, ${this.#whenOf(step, row)}`;
       this.said.textContent = this.readout.textContent
         = `${names[row]}, step ${step + 1}: ${this.#shapeOf(step, row)}.`;
       this.#shaped.setAttribute("aria-label", this.#describe(step, row));

@@ -30,7 +30,7 @@
   const linkInAddress = () => location.hash.startsWith(BEAT) ? location.hash.slice(1) : "";
 
   const addressOf = ({own, home}) =>
-    own && /^(https?|file):$/.test(location.protocol) ? location.href.split("#")[0] : home;
+    own && !/^(about|blob|data):$/.test(location.protocol) ? location.href.split("#")[0] : home;
 
   const copied = async text => { // false where a page may not, in a frame for instance
     if (document.featurePolicy?.allowsFeature("clipboard-write") === false) return false;
@@ -51,6 +51,16 @@
         + "Whoever opens it has this beat.";
     }}, "Remix this");
     return {button, line};
+  };
+
+  const slotsOf = state => { // each as a link
+    const {active} = state, slots = {};
+    for (const key of Object.keys(state.slots)) {
+      state.active = key;
+      slots[key] = D.link.write(state);
+    }
+    state.active = active;
+    return slots;
   };
 
   // What a link says, in one of the slots. -> null, or an Error that is worth a word
@@ -87,7 +97,12 @@
       studio.complain("link", wrong);
     };
 
-    const follow = () => linkInAddress() && open(linkInAddress());
+    const stop = () => removeEventListener("hashchange", follow);
+
+    const follow = () => {
+      if (!studio.root.isConnected) stop();
+      else if (linkInAddress()) open(linkInAddress());
+    };
 
     const restore = kept => { // was it this page's?
       if (kept?.first !== first || linkInAddress() && linkInAddress() !== kept.link) return false;
@@ -102,19 +117,13 @@
     const save = () => {
       if (!opening) studio.complain("link", null);
       if (!keeper) return;
-      const {active} = state, slots = {};
-      for (const key of Object.keys(state.slots)) {
-        state.active = key;
-        slots[key] = D.link.write(state);
-      }
-      state.active = active;
-      keeper.write(JSON.stringify({first, link, active, slots}));
+      keeper.write(JSON.stringify({first, link, active: state.active, slots: slotsOf(state)}));
     };
 
     const {button, line} = remixing(() => `${addressOf({own, home})}#${D.link.write(state)}`);
     if (own) addEventListener("hashchange", follow);
     return {
-      button, line, save,
+      button, line, save, stop,
       open: () => {
         if (!own) return;
         let kept = null;
@@ -127,7 +136,6 @@
         }
         follow();
       },
-      stop: () => removeEventListener("hashchange", follow),
     };
   };
 }

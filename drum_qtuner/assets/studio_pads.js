@@ -59,8 +59,12 @@
 
     const record = () => {
       recording = !recording;
-      if (recording) studio.playing.repeat();
-      if (recording && !transport.playing) studio.playing.toggle();
+      if (recording) {
+        state.setPoly(true); // two hands play at once
+        studio.commit();
+        studio.playing.repeat();
+        if (!transport.playing) studio.playing.toggle();
+      }
       draw();
     };
 

@@ -5,11 +5,7 @@ import pytest
 from browser import pages
 from sequencer import beat_of, press
 from test_browser_listening import test_a_whole_test_on_the_page  # noqa: F401
-from test_browser_player import (  # noqa: F401
-    seconds,
-    sparse,
-    test_downloads_keep_their_names,
-)
+from test_browser_player import seconds, sparse, test_downloads_keep_their_names  # noqa: F401
 
 from drum_qtuner.beat_player import player_page
 from drum_qtuner.decoding import generate

@@ -6,9 +6,10 @@
 __all__ = ['SETTLED', 'STILL', 'FEWEST', 'Pay', 'pay', 'too_early', 'finding']
 
 # %% ../nbs/lib/finding.ipynb #7c5a9fec
-import numpy as np
 from dataclasses import dataclass
 from math import inf
+
+import numpy as np
 
 # %% ../nbs/lib/finding.ipynb #a23b6009
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A headless Chromium and Firefox for the tests, and pages that ask the network for nothing and err nowhere."""
+"""Headless browsers for the tests, and pages that ask the network for nothing and err nowhere."""
 
 import base64
 import os

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 from browser import pages
+from reports import report_page
 from sequencer import beat_of, press
 from test_browser_listening import test_a_whole_test_on_the_page  # noqa: F401
-from test_browser_player import (  # noqa: F401
-    seconds,
-    sparse,
-    test_downloads_keep_their_names,
-)
+from test_browser_player import seconds, sparse, test_downloads_keep_their_names  # noqa: F401
 
 from drum_qtuner.beat_player import player_page
 from drum_qtuner.decoding import generate
@@ -72,3 +69,14 @@ def test_the_studio_makes_the_beat_that_torch_makes(studio):
     press(page, "Let the network go on")
     expected = generate(load_pretrained("note_cnn"), 1, decode="argmax", primer=primer)[0]
     assert beat_of(page) == expected
+
+
+def test_the_report_opens_and_plays_in_turn(open_page):
+    page = open_page(report_page(), width=1280, height=800)
+    assert "after their first sound all of its 10 beats are silent" in page.content()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.evaluate("document.querySelectorAll('.dq-player').forEach(f => f.transport.bpm = 2000)")
+    page.locator("#first").get_by_role("button", name="Play all").click()
+    for title in page.locator("#first figcaption b").all_inner_texts():
+        page.locator(".dq-playing", has_text=title).wait_for()
+    page.locator("#first").get_by_role("button", name="Play all").wait_for()

@@ -56,6 +56,7 @@ CONFIG = {
     "jupyter-lite-schema-version": 0,
     "jupyter-config-data": {"appName": "drum_qtuner", "defaultKernelName": "python"},
 }
+DIRECTIVE = re.compile(r"^#\|.*\n?", re.MULTILINE)  # to nbdev and quarto
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)\.ipynb")
 
 
@@ -82,7 +83,9 @@ def edition(notebook, name: str):  # a notebook, as nbformat reads it; its name 
                 LEFT_OUT.format(page=page), id=cell.id
             )
         else:
+            cell.source = DIRECTIVE.sub("", cell.source)
             cell.outputs, cell.execution_count = [], None
+    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     notebook.cells.insert(2, nbformat.v4.new_markdown_cell(NOTE, id="in-the-browser"))
     notebook.metadata["kernelspec"] = {
         "display_name": "Python (Pyodide)",
@@ -116,21 +119,29 @@ def write_wheels(folder: Path):
     subprocess.run([*python, "pip", "download", *options, *any_machine, *OF_SEVERAL], check=True)
 
 
+def build(work: Path) -> Path:  # a folder with `contents` and `wheels`; where the site is
+    "Call JupyterLite."
+    (work / "jupyter-lite.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    command = [Path(sys.executable).with_name("jupyter-lite"), "build", "--no-sourcemaps"]
+    command += ["--contents", "contents", "--output-dir", work / "site"]
+    command += ["--apps", "notebooks", "--apps", "lab"]
+    for wheel in sorted((work / "wheels").glob("*.whl")):
+        command += ["--piplite-wheels", wheel]
+    subprocess.run(command, cwd=work, check=True, stdout=subprocess.DEVNULL)
+    return work / "site"
+
+
 def make_lite(folder: Path):
     "The site in `folder`, which is made anew."
+    if folder.exists() and not (folder / "jupyter-lite.json").exists():
+        raise SystemExit(f"{folder} exists already, and is no such site: name another")
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
         write_lessons(work / "contents")
         write_wheels(work / "wheels")
-        (work / "jupyter-lite.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-        command = [Path(sys.executable).with_name("jupyter-lite"), "build", "--no-sourcemaps"]
-        command += ["--contents", "contents", "--output-dir", work / "site"]
-        command += ["--apps", "notebooks", "--apps", "lab"]
-        for wheel in sorted((work / "wheels").glob("*.whl")):
-            command += ["--piplite-wheels", wheel]
-        subprocess.run(command, cwd=work, check=True)
+        site = build(work)
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(work / "site", folder)
+        shutil.copytree(site, folder)
 
 
 if __name__ == "__main__":

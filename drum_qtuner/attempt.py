@@ -22,7 +22,7 @@ from typing import Any
 from .files import package_path
 
 # %% ../nbs/lib/attempt.ipynb #6898e1b3
-LINES = 500_000  # of the student's code, for one call
+LINES = 200_000  # of the student's code, for one call
 
 
 @cache

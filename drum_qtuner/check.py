@@ -69,9 +69,11 @@ def _fault(got: Attempt, right: Attempt) -> str:
     return f"yours says {mine}, and the answer is {solution}" + (f" ({apart})." if apart else ".")
 
 
-def _printed(got: Attempt) -> str:
+def _printed(got: Attempt, first: str = "It printed:") -> str:
     "What a function has printed, for those who look into it in this way."
-    return f"\nIt printed:\n{got.printed.rstrip()}" if got.printed.strip() else ""
+    lines = got.printed.rstrip().split("\n")
+    shown = lines if len(lines) <= 8 else [*lines[:8], "..."]
+    return "\n".join(["", first, *shown]) if got.printed.strip() else ""
 
 
 def _by_cases(task: Exercise, mine: Callable) -> Answer:
@@ -80,13 +82,14 @@ def _by_cases(task: Exercise, mine: Callable) -> Answer:
     for case in task.cases():
         got, right = attempt(mine, case, task.lines), attempt(task.solution, case)
         fault = _fault(got, right)
-        words = task.say(*case)
+        words = task.say(*case).strip()
         if fault and not tried and not got.problem and got.value is None:
             text = f"not done yet (with {words}, it returns None)."
-            return Answer(False, False, text + _printed(got))
+            only = "It printed this, but gives back only what comes after `return`:"
+            return Answer(False, False, text + _printed(got, only))
         if fault:
             known = got.error != "endless" and recognised(task, mine)
-            text = f"not yet. With {words} {fault}" + (f"\n{known}" if known else "")
+            text = f"not yet. With {words}\n{fault}" + (f"\n{known}" if known else "")
             return Answer(False, True, text + _printed(got))
         tried.append((case, got, right))
     return Answer(True, True, "right." + _remarks(tried))
@@ -145,7 +148,7 @@ def _goes_on(method):
     def told(*arguments, **named):
         try:
             return method(*arguments, **named)
-        except (ValueError, OSError, RecursionError) as error:
+        except (ValueError, OSError, RuntimeError) as error:
             print(error)
 
     return told

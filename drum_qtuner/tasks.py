@@ -8,6 +8,7 @@ __all__ = ['EXERCISES', 'Mistake', 'Exercise', 'exercise', 'find']
 # %% ../nbs/lib/tasks.ipynb #05f294b1
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from .attempt import LINES
 from .comparison import in_short
@@ -68,6 +69,5 @@ def find(
     "The exercise of that number, or a `ValueError` that names those there are."
     if number in EXERCISES:
         return EXERCISES[number]
-    near = [there for there in EXERCISES if there[:2] == str(number)[:2]]
-    there = ", ".join(sorted(near or EXERCISES))
-    raise ValueError(f"There is no exercise {in_short(number)}. There are: {there}.")
+    near = sorted(get_close_matches(str(number), EXERCISES, 6, 0.7)) or sorted(EXERCISES)
+    raise ValueError(f"There is no exercise {in_short(number)}. There are: {', '.join(near)}.")

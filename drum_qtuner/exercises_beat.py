@@ -34,6 +34,10 @@ from .grooves import named_groove
             "You count steps from 1. The first step is step 0, and it begins at 0 seconds.",
         ),
         Mistake(
+            lambda step, bpm: step * bpm / 60,
+            "Upside down: at a faster tempo, steps come earlier. A quarter lasts 60 / bpm seconds.",
+        ),
+        Mistake(
             lambda step, bpm: step * bpm / 15,
             "Upside down: at a faster tempo, steps come earlier. Divide by bpm.",
         ),

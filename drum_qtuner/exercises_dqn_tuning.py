@@ -198,6 +198,10 @@ def _softly(slow, fast, eta, times):
             lambda slow, fast, eta, times: slow + eta * fast * times,
             "What the slow weight keeps is 1 - eta of its old value.",
         ),
+        Mistake(
+            lambda slow, fast, eta, times: slow + eta * (slow - fast),
+            "Yours moves away from the fast weight. The way to it is fast - slow.",
+        ),
     ],
 )
 def weight_after_soft_updates(slow, fast, eta, times):

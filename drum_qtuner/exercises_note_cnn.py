@@ -325,6 +325,13 @@ def _softmax(logits, temperature=1.0):
     powers = np.exp(scaled - scaled.max())
     return powers / powers.sum()
 
+
+def _too_large(logits, temperature=1.0):
+    "Probabilities, if no logit is subtracted before the powers are taken."
+    with np.errstate(over="ignore", invalid="ignore"):
+        powers = np.exp(np.array(logits) / temperature)
+        return powers / powers.sum()
+
 # %% ../nbs/lib/exercises_note_cnn.ipynb #9ca44946
 @exercise(
     "03.6",
@@ -355,10 +362,7 @@ def _softmax(logits, temperature=1.0):
             "Your numbers do not add up to 1: divide by their sum.",
         ),
         Mistake(
-            lambda logits, temperature: (
-                np.exp(np.array(logits) / temperature)
-                / np.exp(np.array(logits) / temperature).sum()
-            ),
+            _too_large,
             "e to the power of 1000 is too large for a float: subtract the largest logit first.",
         ),
     ],

@@ -87,6 +87,9 @@ def _row(*struck):
             "Count two begins after four steps, 0 to 3: at step 4.",
         ),
         Mistake(
+            lambda snare: sum(snare) == 2, "That says how many strokes there are. Where are they?"
+        ),
+        Mistake(
             lambda snare: snare == _row(4, 12),
             "Other strokes do no harm: there is a backbeat as soon as two and four are struck.",
         ),

@@ -58,8 +58,8 @@ def discounted_return(rewards, gamma):
         (2, [4, 0, 1], 0.5, True),
     ],
     say=lambda reward, after, gamma, last: (
-        f"{reward} points for {'the last' if last else 'this'} step, gamma {gamma}, and a table"
-        f" that says {after} for the step after it"
+        f"a reward of {reward} for {'the last' if last else 'this'} step, gamma {gamma}, and a"
+        f" table that says {after} for the step after it"
     ),
     hints=(
         "Two cases: what is there to come after the last step, and what otherwise?",

@@ -7,11 +7,13 @@ __all__ = ['LINES', 'MOST', 'Attempt', 'attempt']
 
 # %% ../nbs/lib/attempt.ipynb #64bc7916
 import copy
+import io
 import linecache
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -114,10 +116,20 @@ def _problem(error: BaseException) -> str:
     "Where and why it stopped: the end of a sentence that begins with 'yours'."
     steps = [(frame.f_code.co_filename, n) for frame, n in traceback.walk_tb(error.__traceback__)]
     own = [step for step in steps if _is_students(step[0])]
+    if isinstance(error, RecursionError):  # where it calls itself is a step before the last
+        own = own[:-1]
     where = f" in {_line_of(*own[-1])}" if own else ""
     if isinstance(error, RecursionError):
         return f"calls itself again and again{where}. When should it stop?"
     return f"stops{where}: {type(error).__name__}: {error}".rstrip(": ")
+
+# %% ../nbs/lib/attempt.ipynb #54dcea81
+class _Page(io.StringIO):
+    "Keeps the beginning of what is written to it."
+
+    def write(self, text):
+        super().write(text[: max(0, 1_000 - self.tell())])
+        return len(text)
 
 # %% ../nbs/lib/attempt.ipynb #ab10ce9e
 @dataclass(frozen=True)
@@ -128,6 +140,7 @@ class Attempt:
     problem: str = ""  # why it gave nothing: "stops in line 3, `...`: ValueError: ..."
     error: str = ""  # the name of the error, if there was one
     arguments: tuple = ()  # as they are afterwards
+    printed: str = ""  # the beginning of it
 
 
 def attempt(
@@ -136,16 +149,17 @@ def attempt(
     lines: int = LINES,  # of its code, and no more
 ) -> Attempt:
     "Call a function of a student's and come back, whatever it does."
-    counter, given = _Counter(lines), copy.deepcopy(arguments)
-    value = None
+    counter, given, page = _Counter(lines), copy.deepcopy(arguments), _Page()
+    value, problem, kind = None, "", ""
     try:
-        value = counter.run(function, given)
+        with redirect_stdout(page):
+            value = counter.run(function, given)
     except (Exception, SystemExit) as error:  # whatever it is, it is told
-        if not counter.where:
-            return Attempt(None, _problem(error), type(error).__name__, given)
+        problem, kind = _problem(error), type(error).__name__
     except _Endless:
-        pass
+        pass  # it is told below, also if the function has caught it
     if counter.where:
-        problem = f"does not come to an end: after {lines:,} lines it was in"
-        return Attempt(None, f"{problem} {_line_of(*counter.where)}", "endless", given)
-    return Attempt(value, arguments=given)
+        where = _line_of(*counter.where)
+        problem = f"does not come to an end: after {lines:,} lines it was in {where}"
+        value, kind = None, "endless"
+    return Attempt(value, problem, kind, given, page.getvalue())

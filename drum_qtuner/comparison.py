@@ -23,7 +23,7 @@ def _as_plain(value: Any) -> Any:
         value = [_as_plain(part) for part in value]
     try:
         array = np.asarray(value)
-    except ValueError:  # rows of unequal lengths
+    except (ValueError, TypeError):  # rows of unequal lengths, say
         return value
     return array if array.dtype.kind in "biufc" else value
 
@@ -52,13 +52,22 @@ def _listed(value) -> str:
 def _kind(value) -> str:
     "What kind of thing it is."
     if isinstance(value, np.ndarray):
-        return "a list or table" if value.ndim else "a number"
+        return ("a number", "a list of numbers", "a table of numbers")[min(value.ndim, 2)]
     known: dict[type, str] = {str: "a text", list: "a list", dict: "a dictionary"}
     if type(value) in known:
         return known[type(value)]
     return "a function" if callable(value) else f"something of the type {type(value).__name__}"
 
 # %% ../nbs/lib/comparison.ipynb #da1a085a
+def _shapes(one, two) -> str:
+    "How the shapes of two arrays differ."
+    if not (one.ndim and two.ndim):
+        return f"{_kind(one)}, and not {_kind(two)}"
+    if one.ndim == two.ndim == 1 or not (one.size and two.size):
+        return f"{len(one)} entries, and not {len(two)}"
+    return f"shape {one.shape}, and not {two.shape}"
+
+
 def _close(one, two):
     "Where two arrays of one shape agree."
     exact = two.dtype.kind in "biu"
@@ -71,14 +80,10 @@ def _place(where) -> str:
     return f"at {where[0] if len(where) == 1 else tuple(where)}"
 
 
-def _tables(one, two) -> str | None:
-    "How two arrays differ."
+def _tables(one, two, seen) -> str | None:
+    "How two arrays differ; nothing of numbers that one sees side by side."
     if one.shape != two.shape:
-        if one.ndim != two.ndim and not (one.ndim and two.ndim):
-            return f"{_kind(one)}, and not {_kind(two)}"
-        if one.ndim == two.ndim == 1:
-            return f"{len(one)} entries, and not {len(two)}"
-        return f"shape {one.shape}, and not {two.shape}"
+        return _shapes(one, two)
     wrong = ~_close(one, two)
     if not wrong.any():
         return None
@@ -91,8 +96,11 @@ def _tables(one, two) -> str | None:
     with np.errstate(invalid="ignore"):
         far = np.where(wrong, np.abs(one.astype(complex) - two), -1)
     most = np.unravel_index(int(np.argmax(np.nan_to_num(far, nan=np.inf))), far.shape)
-    apart = f"{int(wrong.sum())} of {one.size} differ, most {_place(most)}"
-    return f"{apart}: {in_short(one[most])} and not {in_short(two[most])}"
+    near = np.allclose(one, two, rtol=0.01, atol=1e-6, equal_nan=True)
+    if seen and not near:
+        return ""
+    amount = "nearly right, but " * near + f"{int(wrong.sum())} of {one.size} differ"
+    return f"{amount}, most {_place(most)}: {in_short(one[most])} and not {in_short(two[most])}"
 
 # %% ../nbs/lib/comparison.ipynb #b300f9d5
 def difference(
@@ -102,7 +110,7 @@ def difference(
     "How `mine` differs from `right`, in words."
     one, two = _as_plain(mine), _as_plain(right)
     if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return _tables(one, two)
+        return _tables(one, two, seen=isinstance(right, list) and two.size <= 8)
     if isinstance(one, list) and isinstance(two, list):
         return _rows(dict(enumerate(one)), dict(enumerate(two)))
     if isinstance(one, Mapping) and isinstance(two, Mapping):
@@ -128,11 +136,9 @@ def _rows(one, two) -> str | None:
 def largest_difference(
     mine: Any,  # right, up to rounding
     right: Any,  # what the solution gives
-) -> float | None:  # none, if one of them is no table of numbers
-    "By how much two tables of one shape differ."
-    one, two = _as_plain(mine), _as_plain(right)
-    if not (isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and two.ndim):
-        return None
+) -> float:
+    "By how much two tables of numbers of one shape differ."
+    one, two = np.asarray(_as_plain(mine)), np.asarray(_as_plain(right))
     with np.errstate(invalid="ignore"):
         apart = np.nan_to_num(np.abs(one.astype(complex) - two), nan=0.0)
     return float(apart.max(initial=0.0))

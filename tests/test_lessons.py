@@ -42,8 +42,12 @@ def test_begins_and_ends_as_a_lesson(lesson):
 
 @each_lesson
 def test_is_short_enough_for_a_class(lesson):
-    words = sum(len(cell["source"].split()) for cell in cells(lesson, "markdown"))
-    assert words <= 1650, f"{words} words"
+    prose = [cell["source"] for cell in cells(lesson, "markdown")]
+    asked = [source for source in prose if source.startswith("**Exercise")]
+    words = sum(len(source.split()) for source in prose if source not in asked)
+    assert words <= 1650, f"{words} words, without the exercises"
+    long = [source for source in asked if len(source.split()) > 90]
+    assert not long, f"exercises of over 90 words: {long}"
     lengths = [len(code_lines(cell["source"])) for cell in cells(lesson, "code")]
     longest = max(lengths)
     assert longest <= 20, f"a cell of {longest} lines"

@@ -22,7 +22,7 @@ from typing import Any
 from .files import package_path
 
 # %% ../nbs/lib/attempt.ipynb #6898e1b3
-LINES = 500_000  # of the student's code, for one call
+LINES = 200_000  # of the student's code, for one call
 
 
 @cache
@@ -149,9 +149,10 @@ def attempt(
     lines: int = LINES,  # of its code, and no more
 ) -> Attempt:
     "Call a function of a student's and come back, whatever it does."
-    counter, given, page = _Counter(lines), copy.deepcopy(arguments), _Page()
+    counter, given, page = _Counter(lines), arguments, _Page()
     value, problem, kind = None, "", ""
     try:
+        given = copy.deepcopy(arguments)
         with redirect_stdout(page):
             value = counter.run(function, given)
     except (Exception, SystemExit) as error:  # whatever it is, it is told

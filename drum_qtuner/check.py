@@ -14,6 +14,7 @@ from typing import Any
 
 from .attempt import Attempt, attempt
 from .comparison import difference, in_short, largest_difference
+from .extras import names_extra
 from .progress import Progress, count, hand_in, kept, table
 from .tasks import EXERCISES, Exercise, Mistake, exercise, find
 
@@ -126,6 +127,7 @@ def _by_judge(task: Exercise, judge: Callable, mine: Any) -> Answer:
     return Answer(False, True, f"not yet. {said.value or f'Yours {said.problem}.'}")
 
 
+@names_extra
 def answer(
     number: str,  # of the exercise: "05.2"
     mine: Any,  # the student's function

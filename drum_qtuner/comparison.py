@@ -30,7 +30,7 @@ def _as_plain(value: Any) -> Any:
 # %% ../nbs/lib/comparison.ipynb #c85678ae
 def in_short(
     value: Any,  # of any kind
-) -> str:  # at most 150 letters
+) -> str:  # at most 150 letters, or 600 of several lines
     "A value in words."
     value = _as_plain(value)
     text = str(value)
@@ -39,7 +39,8 @@ def in_short(
     if isinstance(value, np.ndarray):
         whole = np.array2string(value, threshold=200, separator=" ", max_line_width=10_000)
         text = _listed(value.tolist()) if value.size <= 200 else whole
-    return text if len(text) <= 150 else text[:147] + "..."
+    most = 600 if "\n" in text else 150  # a beat has several lines
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _listed(value) -> str:

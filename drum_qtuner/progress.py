@@ -139,9 +139,10 @@ class Progress:
 
     def _repr_html_(self):
         def row(cells, tag):
-            return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+            inside = "".join(f"<{tag}>{escape(cell)}</{tag[:2]}>" for cell in cells)
+            return f"<tr>{inside}</tr>"
 
-        head = row(("exercise", "state", "tries", "hints"), "th")
+        head = row(("exercise", "state", "tries", "hints"), 'th scope="col"')
         rows = "".join(row(cells, "td") for cells in self._cells())
         caption = f'<caption style="text-align:left">{escape(self._sum())}</caption>'
         return f"<table>{caption}<thead>{head}</thead><tbody>{rows}</tbody></table>"
@@ -153,9 +154,10 @@ def table(
     lesson: str = "",  # such as "05"; all without it
 ) -> Progress:
     "What is done of the exercises of a lesson, or of all."
-    there = sorted(number for number in {*numbers, *found.records} if number.startswith(lesson))
+    begins = str(lesson).zfill(2) if lesson else ""
+    there = sorted(number for number in {*numbers, *found.records} if number.startswith(begins))
     if not there:
-        raise ValueError(f"There is no exercise in lesson {lesson!r}.")
+        raise ValueError(f"There is no exercise of a lesson {lesson!r}.")
     return Progress({number: found.records.get(number, Record()) for number in there})
 
 # %% ../nbs/lib/progress.ipynb #75a270b9

@@ -86,14 +86,6 @@ def caught_outside(bar):
         return 3
 
 
-def caught_at_the_end(bar):
-    while bar:
-        try:
-            bar[0] = 1
-        finally:
-            continue  # noqa: B012
-
-
 def calls_itself(bar):
     return calls_itself(bar) + 1
 
@@ -109,7 +101,7 @@ def yields(bar):
 
 @pytest.mark.parametrize(
     "function",
-    [endless, caught_without_end, caught_outside, caught_at_the_end, one_line, yields],
+    [endless, caught_without_end, caught_outside, one_line, yields],
     ids=lambda function: function.__name__,
 )
 def test_no_loop_is_without_end(function):

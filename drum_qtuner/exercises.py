@@ -7,12 +7,18 @@ __all__ = ['EXERCISES', 'check']
 
 # %% ../nbs/lib/exercises.ipynb #9d68965b
 from drum_qtuner import (  # noqa: F401 (importing them registers what they ask)
+    exercises_ask_the_class,
+    exercises_audit,
     exercises_beat,
-    exercises_class,
-    exercises_judging,
-    exercises_learning,
-    exercises_networks,
+    exercises_dqn_tuning,
+    exercises_drummer,
+    exercises_evaluation,
+    exercises_note_cnn,
+    exercises_preprocessing,
+    exercises_press_play,
+    exercises_q_learning,
     exercises_rewards,
+    exercises_soft_tuning,
 )
 from .check import EXERCISES, check  # noqa: F401
 

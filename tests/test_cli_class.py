@@ -91,6 +91,7 @@ def test_writes_csv_and_json(folder):
         (b'{"name": "ada", "exercises": {}}', "so does in/b.json"),
         (b" " * 1_000_001, "larger than"),
     ],
+    ids="empty binary deep kinds escape number nameless twice large".split(),
 )
 def test_one_bad_file_is_one_line_and_no_table(folder, data, complaint):
     (folder / "in/d.json").write_bytes(data)

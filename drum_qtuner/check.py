@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from textwrap import wrap
 from typing import Any
 
 from .attempt import Attempt, attempt
@@ -168,8 +169,11 @@ class Check:
     ):
         "Print what `answer` says: a lesson goes on, done or not."
         said = answer(number, mine)
-        hints = not said.right and said.done and EXERCISES[number].hints
-        print(said.text + f'\nA hint: check.hint("{number}")' * bool(hints))
+        lines = said.text.split("\n")
+        if said.done and not said.right:
+            lines = [part for line in lines for part in wrap(line, 92) or [""]]
+            lines += [f'A hint: check.hint("{number}")'] * bool(EXERCISES[number].hints)
+        print("\n".join(lines))
         if record and said.done:
             count(number, right=said.right)
 

@@ -3,9 +3,11 @@
 # make lab        open the notebooks in JupyterLab
 # make bench      time everything against plain programs: benchmarks/results.md
 # make docs       build the documentation site in _docs (needs the quarto program)
+# make lite       build the lessons that run in a browser, without installation, in _lite
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
-# make students   write the lessons without their solutions to student/
+# make editions   write the course for students, for teachers and for nbgrader to editions/
+# make minutes    measure how long each lesson takes again, for the teacher's guide
 # make artefacts  make the networks, cards and reward logs of the package again, in artefacts/
 # make clean      remove .venv and everything built
 #
@@ -22,7 +24,7 @@ KERNEL_ONLY := --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreproces
 # Each module is compiled when it is first imported: most never are, and that is a third of the time.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: run check test lab bench docs readme notebooks students artefacts clean have-quarto
+.PHONY: run check test lab bench docs lite readme notebooks editions minutes artefacts clean have-quarto
 .DELETE_ON_ERROR:
 
 run: .venv/installed
@@ -43,9 +45,12 @@ lab: .venv/installed-dev
 bench: .venv/installed-dev
 	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python benchmarks/run.py $(ARGS)
 
-docs: have-quarto .venv/installed-dev readme
+docs: have-quarto .venv/installed-dev readme lite
 	PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs
 	@echo "The site is in _docs: open _docs/index.html"
+
+lite: .venv/installed-dev
+	$(BIN)/python scripts/make_lite.py _lite
 
 have-quarto:
 	@command -v quarto >/dev/null || { echo "make docs needs the quarto program: https://quarto.org/docs/get-started/" >&2; exit 2; }
@@ -60,14 +65,17 @@ notebooks: .venv/installed-dev
 	$(BIN)/python -m nbconvert --to notebook --inplace $(KERNEL_ONLY) nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
-students: .venv/installed-dev
-	$(BIN)/python scripts/make_student_edition.py student
+editions: .venv/installed-dev
+	$(BIN)/python scripts/make_editions.py editions
+
+minutes: .venv/installed-dev
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python scripts/measure_lessons.py --run
 
 artefacts: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_artefacts.py note_cnn dqn judge cards $(ARGS)
 
 clean:
-	rm -rf .venv node_modules build dist _docs _proc *.egg-info
+	rm -rf .venv node_modules build dist _docs _lite _proc *.egg-info
 
 # Set-up. A stamp is written only when its step is complete, so an interrupted one is done again.
 

@@ -6,14 +6,13 @@
 __all__ = ['BACK', 'PLACES', 'JUDGE', 'HearingJudge', 'hearing_judge', 'log_likelihoods', 'score_distance', 'improbable_share']
 
 # %% ../nbs/lib/hearing.ipynb #4dacd596
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .beat import REST
 from .files import package_path, read_tensors
 from .metrics import class_array, metric
+from .threads import side_by_side
 
 # %% ../nbs/lib/hearing.ipynb #c7209f02
 BACK = (1, 2, 3, 4, 8, 12, 16)  # steps back that a reader looks at
@@ -132,8 +131,8 @@ def log_likelihoods(
         return np.take_along_axis(log_p, part[..., None], 2).mean((1, 2), dtype=np.float64)
 
     parts = np.array_split(classes, -(-len(classes) // _BATCH))
-    with _one_thread(judge), ThreadPoolExecutor(2) as helpers:
-        return np.concatenate([*helpers.map(scores, parts)])
+    with _one_thread(judge):
+        return np.concatenate(side_by_side(scores, parts, threads=2))
 
 # %% ../nbs/lib/hearing.ipynb #579e8a79
 @metric("judge", better="lower")

@@ -14,17 +14,15 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import torch
 from IPython.display import HTML, display
 
 from .beat import KIT
 from .beat_player import player
 from .bridge import in_words
 from .decoding import generate
-from .fast_tuning import fast_tune
+from .extras import names_extra
 from .metrics import class_array
 from .rewards import LogProbability, Reward, Sum, check_reward, step_rewards
-from .soft_tuning import soft_tune
 from .store import load_pretrained
 from .web import is_watched
 
@@ -83,17 +81,16 @@ def paid(
     beats: list,  # of `Beat`
 ) -> float:  # nats a step, at most 0
     "What the steps of beats after the first earn."
-    played = torch.tensor(np.array([beat.classes() for beat in beats])).long()
-    reward, sums = LogProbability(note_cnn), 0.0
-    for t in range(1, played.shape[1]):
-        sums += reward.scores(played[:, :t]).gather(1, played[:, t : t + 1]).mean().item()
-    return sums / (played.shape[1] - 1)
+    return float(step_rewards(LogProbability(note_cnn), class_array(beats))[:, 1:].mean())
 
 # %% ../nbs/lib/labs.ipynb #35f9f302
 class Tuned:
     "A Note-CNN before, and a Q-network after a tuning: shows itself, with players."
 
+    @names_extra
     def __init__(self, note_cnn, epsilon, gamma, beat_ends, iterations, first_step):
+        from drum_qtuner.fast_tuning import fast_tune
+
         length = 32 if beat_ends else None
         settings = dict(epsilon=epsilon, gamma=gamma, episode_steps=length)
         q, self.rewards = fast_tune(note_cnn, iterations=iterations, **settings)
@@ -154,6 +151,7 @@ def tuning_lab(
 class SoftlyTuned:
     "The Note-CNN before and after a soft tuning: shows itself, with players."
 
+    @names_extra
     def __init__(
         self,
         reward: Reward,  # what beats are worth
@@ -161,6 +159,8 @@ class SoftlyTuned:
         updates: int,  # of 128 beats each
         n: int = 200,  # beats that are played before and after
     ):
+        from drum_qtuner.soft_tuning import soft_tune
+
         note_cnn = load_pretrained("note_cnn")
         settings: dict = dict(updates=updates, batch_size=128, learning_rate=2e-3)
         self.policy, self.log = soft_tune(note_cnn, reward, kl_cost=1 / weight, **settings)
@@ -172,13 +172,13 @@ class SoftlyTuned:
 
     def figures(self, reward, beats) -> dict:
         "What beats earn on average, part by part, and how many differ."
-        classes = torch.from_numpy(class_array(beats)).long()
+        classes = class_array(beats)
         paid = {
-            name: share * step_rewards(part, classes).sum(1).mean().item()
+            name: share * float(step_rewards(part, classes).sum(1).mean())
             for name, (share, part) in Sum(reward).terms().items()
         }
         different = f"different of {len(beats)}"
-        return paid | {"sum": sum(paid.values()), different: len(classes.unique(dim=0))}
+        return paid | {"sum": sum(paid.values()), different: len(np.unique(classes, axis=0))}
 
     def html(self, beat: int) -> str:
         "Players of one beat before and after, and the table."

@@ -7,13 +7,12 @@ __all__ = ['NEAR', 'step_distances', 'nearest_clips', 'mean_distance', 'near_cop
            'coverage', 'mixture_distance']
 
 # %% ../nbs/lib/neighbours.ipynb #aa90d23d
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from .beat import STEPS_PER_BAR
 from .intervals import group_numbers
 from .metrics import metric, patterns, strokes_of_set
+from .threads import side_by_side
 
 # %% ../nbs/lib/neighbours.ipynb #a059d44b
 def _hamming(mine, theirs):
@@ -59,8 +58,7 @@ def nearest_clips(
         return distances.min(1), distances.argmin(1)
 
     parts = np.array_split(np.arange(len(hits)), -(-len(hits) // 256))
-    with ThreadPoolExecutor(2) as helpers:
-        far, index = zip(*helpers.map(nearest, parts))
+    far, index = zip(*side_by_side(nearest, parts, threads=2))
     return np.concatenate(far), np.concatenate(index)
 
 # %% ../nbs/lib/neighbours.ipynb #4b3757ff

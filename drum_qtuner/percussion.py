@@ -8,7 +8,7 @@ __all__ = ['BASS', 'SNARE', 'HIGH_TOM', 'LOW_TOM', 'FLOOR_TOM', 'OPEN_HAT', 'CLO
            'timekeeping', 'is_tom', 'fill', 'crash', 'repetition', 'density', 'long_runs']
 
 # %% ../nbs/08_rewards.ipynb #q0800005
-import torch
+import numpy as np
 
 from .beat import REST
 from .tallies import PERIOD, band, tally
@@ -17,9 +17,9 @@ from .tallies import PERIOD, band, tally
 BASS, SNARE, HIGH_TOM, LOW_TOM, FLOOR_TOM, OPEN_HAT, CLOSED_HAT, CRASH, RIDE = range(9)
 
 # %% ../nbs/08_rewards.ipynb #q0800016
-def for_each_step(steps, here, elsewhere) -> torch.Tensor:
+def for_each_step(steps, here, elsewhere) -> np.ndarray:
     "One number for some of the 32 steps, another for all others."
-    numbers = torch.full((PERIOD,), float(elsewhere))
+    numbers = np.full(PERIOD, elsewhere, np.float32)
     numbers[list(steps)] = here
     return numbers
 
@@ -42,12 +42,12 @@ def downbeat(action, place, before):
     return (action == BASS) * DOWNBEATS[place]
 
 # %% ../nbs/08_rewards.ipynb #q0800023
-def is_cymbal(action) -> torch.Tensor:
+def is_cymbal(action) -> np.ndarray:
     "One that keeps time: hi-hat or ride."
     return (action == OPEN_HAT) | (action == CLOSED_HAT) | (action == RIDE)
 
 
-def goes_on(action, earlier) -> torch.Tensor:
+def goes_on(action, earlier) -> np.ndarray:
     "Is a hi-hat or ride struck that was struck earlier, too?"
     both = [(action == drum) & (earlier == drum) for drum in (OPEN_HAT, CLOSED_HAT, RIDE)]
     return both[0] | both[1] | both[2]
@@ -65,7 +65,7 @@ FILL = for_each_step(range(28, 32), 1, -1 / 4)
 FILL[24:28] = 0  # it may begin a beat earlier
 
 
-def is_tom(action) -> torch.Tensor:
+def is_tom(action) -> np.ndarray:
     "One of the three toms."
     return (action == HIGH_TOM) | (action == LOW_TOM) | (action == FLOOR_TOM)
 

@@ -6,13 +6,11 @@
 __all__ = ['fine_beat', 'hear']
 
 # %% ../nbs/lib/played.ipynb #e4cc34e9
-import base64
-
 import numpy as np
 from IPython.display import HTML
 
 from .beat import CLASS_OF_PITCH, KIT, Beat
-from .beat_player import opus
+from .beat_player import audio_url
 from .groove import Performance
 from .sound import render
 
@@ -47,9 +45,8 @@ def hear(
         raise ValueError(f"hear takes a Performance, one of those that Groove has: {performance!r}")
     if not isinstance(bar, int) or bar < 0 or bars not in range(1, 9):
         raise ValueError(f"bar counts from 0, bars from 1 to 8; not {bar!r} and {bars!r}")
-    data = base64.b64encode(opus(render(fine_beat(performance, bar, bars)))).decode()
+    source = audio_url(render(fine_beat(performance, bar, bars)))
     label = f"{bars} bars from bar {bar}, as played, {performance.info['bpm']:g} bpm"
-    source = f"data:audio/ogg;base64,{data}"
     return HTML(
         f'<div><audio controls preload="none" style="max-width:100%" src="{source}"></audio>'
         f"<br><small>{label}</small></div>"

@@ -6,11 +6,13 @@
 __all__ = ['PERIOD', 'MEMORY', 'NOTHING', 'PLACES', 'ACTIONS', 'band', 'Struck', 'Tally', 'tally']
 
 # %% ../nbs/lib/tallies.ipynb #3041c0a6
+import math
 from collections.abc import Callable
+from typing import Any
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 
+from .arrays import as_asked
 from .beat import REST, STEPS_PER_BAR
 from .patterns import pattern_numbers
 from .rewards import Rule
@@ -19,14 +21,14 @@ from .rewards import Rule
 PERIOD = 2 * STEPS_PER_BAR  # after so many steps the count begins again
 MEMORY = STEPS_PER_BAR  # so far `before` looks back
 NOTHING = -1  # what was played before the first step
-PLACES = torch.arange(PERIOD)
-ACTIONS = torch.arange(REST + 1, dtype=torch.int8)[None]
+PLACES = np.arange(PERIOD)
+ACTIONS = np.arange(REST + 1, dtype=np.int8)[None]
 
 
 def _looking_back(padded, start, steps, see=lambda played: played):
     "`before` of some steps, as a rule is to see them; `padded` begins `MEMORY` steps earlier."
 
-    def before(k: int) -> torch.Tensor:
+    def before(k: int):
         "What was played so many steps ago."
         if not isinstance(k, int) or not 1 <= k <= MEMORY:
             raise ValueError(f"before(k) looks 1 to {MEMORY} whole steps back, not {k!r}")
@@ -37,17 +39,17 @@ def _looking_back(padded, start, steps, see=lambda played: played):
 # %% ../nbs/lib/tallies.ipynb #2b0735fd
 def band(
     enough: float,  # worth 1 from here on; half of it is worth 1/2
-    most: float = torch.inf,  # and up to here
-    none: float = torch.inf,  # here it is worth 0 again, and beyond even less
-) -> Callable:  # a count to what it is worth, both float tensors
+    most: float = math.inf,  # and up to here
+    none: float = math.inf,  # here it is worth 0 again, and beyond even less
+) -> Callable:  # a count to what it is worth, both float arrays
     "A count is worth 1 between `enough` and `most`; below it rises, above it falls."
-    falls = most < none < torch.inf
-    if not 0 < enough <= most or not (falls or most == none == torch.inf):
+    falls = most < none < math.inf
+    if not 0 < enough <= most or not (falls or most == none == math.inf):
         raise ValueError(f"needs 0 < enough <= most < none, not {enough}, {most}, {none}")
 
-    def worth(count: torch.Tensor) -> torch.Tensor:
-        rising = (count / enough).clamp(max=1)
-        return rising.minimum((none - count) / (none - most)) if falls else rising
+    def worth(count: np.ndarray) -> np.ndarray:
+        rising = np.minimum(count / enough, 1)
+        return np.minimum(rising, (none - count) / (none - most)) if falls else rising
 
     return worth
 
@@ -57,7 +59,7 @@ class Struck:
 
     def __init__(
         self,
-        patterns: torch.Tensor,  # int16, 0 to 511, `NOTHING` before the first step
+        patterns: np.ndarray,  # int16, 0 to 511, `NOTHING` before the first step
     ):
         self.patterns = patterns
 
@@ -79,6 +81,16 @@ class Struck:
     __gt__ = __le__ = __lt__ = __ge__
 
 # %% ../nbs/lib/tallies.ipynb #2f547b38
+def _padded(beats, kind=np.int8):
+    "Beats with nothing before them, as far as `before` looks."
+    return np.pad(np.asarray(beats).astype(kind), ((0, 0), (MEMORY, 0)), constant_values=NOTHING)
+
+
+def _numbers(marks):
+    "Marks as numbers, exact enough for any count."
+    return np.asarray(marks).astype(np.float32)
+
+
 class Tally(Rule):
     "A rule that counts marks; a step earns what it changes."
 
@@ -94,36 +106,36 @@ class Tally(Rule):
         self.mark, self.worth, self.__doc__ = mark, worth, mark.__doc__
 
     def _scores(self, prefix):
-        "What each next action would change: long (batch, t) to float (batch, 10)."
-        place = prefix.shape[1] % PERIOD
-        padded = F.pad(prefix.to(torch.int8), (MEMORY, 0), value=NOTHING)
-        padded = padded[:, prefix.shape[1] - place :]  # two bars, and what came before
+        "What each next action would change: whole numbers (batch, t) to float (batch, 10)."
+        steps, place = prefix.shape[1], prefix.shape[1] % PERIOD
+        padded = _padded(prefix)[:, steps - place :]  # two bars, and what came before
         before = _looking_back(padded, place, 1)
-        marks = self.mark(ACTIONS, PLACES[place : place + 1], before).float()
+        marks = _numbers(self.mark(ACTIONS, PLACES[place : place + 1], before))
         if self.worth is not None:
             played = self.mark(padded[:, MEMORY:], PLACES[:place], _looking_back(padded, 0, place))
-            count = played.float().sum(1, keepdim=True)
+            count = _numbers(played).sum(1, keepdims=True)
             marks = self.worth(count + marks) - self.worth(count)
-        return marks.expand(len(prefix), REST + 1)
+        return as_asked(np.broadcast_to(marks, (len(prefix), REST + 1)).copy(), prefix)
 
     def step_rewards(
         self,
-        beats: torch.Tensor,  # long (beats, steps), or bool (beats, steps, 9)
-    ) -> torch.Tensor:  # float (beats, steps): they add up to the number of the beat
+        beats: Any,  # whole numbers (beats, steps), or bool (beats, steps, 9)
+    ) -> Any:  # float (beats, steps): they add up to the number of the beat
         "What each step has changed."
         steps, see = beats.shape[1], (lambda played: played)
-        if beats.dtype == torch.bool:
-            beats, see = torch.from_numpy(pattern_numbers(beats.numpy())).short(), Struck
-        else:
-            beats = beats.to(torch.int8)
-        padded = F.pad(beats, (MEMORY, 0), value=NOTHING)
-        place = torch.arange(steps) % PERIOD
+        played = np.asarray(beats)
+        if played.dtype == bool:
+            played, see = pattern_numbers(played), Struck
+        padded = _padded(played, np.int16)
         before = _looking_back(padded, 0, steps, see)
-        marks = self.mark(see(padded[:, MEMORY:]), place, before).float()
+        marks = _numbers(self.mark(see(padded[:, MEMORY:]), np.arange(steps) % PERIOD, before))
         if self.worth is None:
-            return marks
-        counts = [F.pad(bars.cumsum(1), (1, 0)) for bars in marks.split(PERIOD, 1)]
-        return torch.cat([self.worth(count).diff() for count in counts], 1)
+            return as_asked(marks, beats)
+        starts = range(0, steps, PERIOD)
+        counts = [marks[:, start : start + PERIOD].cumsum(1, np.float64) for start in starts]
+        counts = [np.pad(count, ((0, 0), (1, 0))).astype(np.float32) for count in counts]
+        changes = [np.diff(self.worth(count)) for count in counts]
+        return as_asked(np.concatenate(changes, 1), beats)
 
 
 def tally(

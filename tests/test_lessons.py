@@ -111,14 +111,7 @@ def test_each_exercise_has_a_stub_and_a_solution(lesson):
     assert all("record=False" in cell["source"] for cell in solutions)
 
 
-FINISHED = [  # lessons whose exercises have hints by now
-    path
-    for path in LESSONS
-    if sum(n[:2] == path.stem[:2] and bool(task.hints) for n, task in EXERCISES.items()) >= 3
-]
-
-
-@pytest.mark.parametrize("lesson", FINISHED, ids=lambda path: path.stem)
+@each_lesson
 def test_each_exercise_has_a_cell_of_prose_that_names_it(lesson):
     "Whoever reads `check.hint` finds the exercise by its number."
     prose = [cell["source"] for cell in cells(lesson, "markdown")]
@@ -129,5 +122,5 @@ def test_each_exercise_has_a_cell_of_prose_that_names_it(lesson):
 
 
 def test_exercises_are_asked_in_the_lessons():
-    "No exercise belongs to a lesson that does not exist."
-    assert EXERCISES and {name[:2] for name in EXERCISES} <= {path.stem[:2] for path in LESSONS}
+    "Every lesson has exercises, and no exercise belongs to a lesson that does not exist."
+    assert {name[:2] for name in EXERCISES} == {path.stem[:2] for path in LESSONS}

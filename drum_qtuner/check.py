@@ -48,12 +48,16 @@ def recognised(
         return [attempt(function, case, task.lines) for case in task.cases()]
 
     right, yours = all_cases(task.solution), all_cases(mine)
+    partly = ""  # it shows in what is wrong, but another thing is wrong as well
     for mistake in task.mistakes:
         wrong = all_cases(mistake.answer)
-        shows = [i for i in range(len(right)) if not _alike(wrong[i], right[i])]
-        if shows and all(_alike(yours[i], wrong[i]) for i in shows):
+        same = [_alike(*pair) for pair in zip(yours, wrong)]
+        if all(same):
             return mistake.says
-    return ""
+        shows = [i for i in range(len(right)) if not _alike(wrong[i], right[i])]
+        if shows and all(same[i] for i in shows):
+            partly = partly or mistake.says
+    return partly
 
 # %% ../nbs/lib/check.ipynb #05a03cd1
 def _fault(got: Attempt, right: Attempt) -> str:

@@ -77,8 +77,11 @@ def firefox(playwright):
 PAGE = "https://page.test/"  # answered by the test itself
 
 
-def pages(browser):
-    "Give a function that opens HTML, or an address; what the page does wrong fails the test."
+def pages(browser, before: str = ""):
+    """Give a function that opens HTML, or an address; what the page does wrong fails the test.
+
+    `before` is a script that each page runs first.
+    """
     contexts, wrong = [], []
 
     def open_page(
@@ -104,6 +107,8 @@ def pages(browser):
             route.abort()
 
         context.route("**/*", answer)
+        if before:
+            context.add_init_script(before)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"error in a script: {error}"))
         if html:  # what a program such as JupyterLab writes on its console is not ours

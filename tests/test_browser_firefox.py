@@ -17,24 +17,12 @@ pytestmark = pytest.mark.xdist_group("firefox")  # one Firefox for all of them
 
 
 @pytest.fixture
-def opens(firefox):
-    "A function that opens a page in Firefox, see `pages`."
-    yield from pages(firefox)
-
-
-@pytest.fixture
-def open_page(opens):
+def open_page(firefox):
     """Takes the place of the fixture of the same name: these tests open their pages in Firefox.
 
     Without a sound device Firefox's audio clock stands still, so pages get one that runs.
     """
-
-    def open_page(*arguments, **options):
-        page = opens(*arguments, **options)
-        page.evaluate(FAKE_CLOCK)
-        return page
-
-    return open_page
+    yield from pages(firefox, before=f"globalThis.drumQtuner = {{}}; ({FAKE_CLOCK})()")
 
 
 def assert_in_time(page, play, beat):

@@ -6,7 +6,8 @@
 # make lite       build the lessons that run in a browser, without installation, in _lite
 # make readme     write README.md from nbs/index.ipynb
 # make notebooks  execute every notebook and keep its outputs
-# make students   write the lessons without their solutions to student/
+# make editions   write the course for students, for teachers and for nbgrader to editions/
+# make minutes    measure how long each lesson takes again, for the teacher's guide
 # make artefacts  make the networks, cards and reward logs of the package again, in artefacts/
 # make clean      remove .venv and everything built
 #
@@ -23,7 +24,7 @@ KERNEL_ONLY := --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreproces
 # Each module is compiled when it is first imported: most never are, and that is a third of the time.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: run check test lab bench docs lite readme notebooks students artefacts clean have-quarto
+.PHONY: run check test lab bench docs lite readme notebooks editions minutes artefacts clean have-quarto
 .DELETE_ON_ERROR:
 
 run: .venv/installed
@@ -64,8 +65,11 @@ notebooks: .venv/installed-dev
 	$(BIN)/python -m nbconvert --to notebook --inplace $(KERNEL_ONLY) nbs/*.ipynb nbs/lib/*.ipynb
 	$(BIN)/nbdev_clean
 
-students: .venv/installed-dev
-	$(BIN)/python scripts/make_student_edition.py student
+editions: .venv/installed-dev
+	$(BIN)/python scripts/make_editions.py editions
+
+minutes: .venv/installed-dev
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python scripts/measure_lessons.py --run
 
 artefacts: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_artefacts.py note_cnn dqn judge cards $(ARGS)

@@ -1,8 +1,9 @@
 // The JavaScript of the pages. Every file in assets is a part of one function that gives it `D`
 // and `page` (see core.js, and web.script in Python); it runs in a browser and fetches nothing.
-const browser = `addEventListener atob AudioContext Blob cancelAnimationFrame clearInterval
-  clearTimeout document JSON localStorage matchMedia MessageChannel performance
-  requestAnimationFrame setInterval setTimeout TextEncoder URL`.split(/\s+/);
+const browser = `addEventListener atob AudioContext Blob btoa cancelAnimationFrame clearInterval
+  clearTimeout document getComputedStyle JSON localStorage location matchMedia MessageChannel navigator performance
+  removeEventListener requestAnimationFrame setInterval setTimeout TextEncoder URL
+  URLSearchParams`.split(/\s+/);
 
 module.exports = [{
   files: ["**/*.js"],

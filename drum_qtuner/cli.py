@@ -15,6 +15,7 @@ import click
 
 import drum_qtuner
 from .beat import MAX_BARS, STEPS_PER_BAR
+from .cli_class import class_command
 from .cli_contest import listen_command
 from drum_qtuner.cli_files import (
     continue_command,
@@ -64,6 +65,7 @@ for command in (
     convert_command,
     tune_command,
     listen_command,
+    class_command,
 ):
     main.add_command(command)
 

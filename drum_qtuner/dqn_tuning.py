@@ -30,7 +30,7 @@ from .tuning_run import shared_settings  # noqa: F401
 
 # %% ../nbs/05_dqn_tuning.ipynb #5dq00003
 _all_ = ["QIncrementalDecoder", "CHECKPOINT_EVERY", "load_rewards", "shared_settings"]
-_all_ = ["TuneSettings", "check_length"]
+_all_ += ["TuneSettings", "check_length"]
 
 # %% ../nbs/05_dqn_tuning.ipynb #504fb2a444614c0babb325280ed9130a
 @register
@@ -44,6 +44,7 @@ class QNetwork(NoteCNN):
 
     def scores(self, prefix: torch.Tensor) -> torch.Tensor:
         "The value of each next step: long (batch, t) to float (batch, classes)."
+        # all but the oldest column: the action takes the place of the newest
         older = states(prefix, self.classes, self.steps)[:, None, :, 1:]
         newest = torch.eye(self.classes)[None, :, :, None]
         sizes = len(prefix), self.classes, -1, -1
@@ -128,7 +129,7 @@ def first_step(seed: int, iteration: int, classes: int) -> int:
 # %% ../nbs/05_dqn_tuning.ipynb #28d3efd5258a48a79c179ea5c6759f01
 def greedy(
     values: torch.Tensor,  # float (..., classes): Q(s, a) of every action
-    iteration: int,  # from 1, for policies that draw lots: the same iteration, the same lot
+    iteration: int,  # from 1: what a policy that plays at random seeds its chance with
 ) -> torch.Tensor:  # long (...): what to play
     "The action of highest value."
     return values.argmax(-1)

@@ -43,7 +43,7 @@ from drum_qtuner.repetition import (  # noqa: F401
 )
 
 # %% ../nbs/06_evaluation.ipynb #3ceb47db
-# These names are found in this module too.
+# nbdev reads these lines: the module offers the names too, as if they were written in it.
 _all_ = ["exploring_rewards", "greedy_beats", "greedy_reward", "step_rewards", "seed_study"]
 _all_ = ["PLATEAUS", "PREFERRED", "plot_preferences", "plot_rewards", "preference_test"]
 _all_ = ["class_counts", "commonest_share", "describe", "distinct", "favourite", "longest_run"]
@@ -62,6 +62,7 @@ def plateau(
         raise ValueError("a plateau needs two runs, or more, of 2.5 times `start` at the least")
     ends = curves[:, -(curves.shape[1] // 5) :].mean(1)
     rises = ends - curves[:, begin : 2 * begin].mean(1)
+    # the interval of a mean: about two standard errors each way, more when runs are few
     half = stats.t.ppf(0.975, len(rises) - 1) * rises.std(ddof=1) / len(rises) ** 0.5
     low, rise, high = (float(rises.mean() + side * half) for side in (-1, 0, 1))
     away = np.abs(rolling_mean(curves.mean(0)[begin:], begin) - ends.mean()).max()

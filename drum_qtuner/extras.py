@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 # %% ../nbs/lib/extras.ipynb #0a6722d6
 EXTRAS = {  # extra -> what it brings, by the names that are imported
-    "train": "torch filelock numba pandas pyarrow scipy sklearn joblib tqdm pooch jinja2 pyloudnorm"
+    "train": "torch numba pandas pyarrow scipy sklearn joblib tqdm pooch jinja2 pyloudnorm"
     " krippendorff",
     "notation": "music21 verovio",
     "notebook": "IPython ipywidgets anywidget traitlets matplotlib",

@@ -38,7 +38,7 @@ def earned(
 ) -> list[float]:
     "What each step of a bar is paid."
     bar, points = check_bar(bar), check_points(POINTS if points is None else points)
-    before = [0, *(sound + 1 for sound in bar[:-1])]
+    before = [0, *(sound + 1 for sound in bar[:-1])]  # rows: 0 the beginning, 1 after bass ...
     return [float(points[pair]) for pair in zip(before, bar)]
 
 # %% ../nbs/04_q_learning.ipynb #d484f9e6
@@ -53,7 +53,7 @@ def backward_induction(
     check_whole("steps", steps, 10_000)
     q = np.zeros((steps + 1, 4, 3))
     for step in reversed(range(steps)):
-        # the sound played now is the sound before of the next state
+        # q[step + 1, 1:] has a row for each sound played now: take the best of each row
         q[step] = points + gamma * q[step + 1, 1:].max(1)
     return q
 
@@ -116,4 +116,4 @@ def q_learning(
         q_update(q, state, action, reward, after, gamma, alpha)
         history.append((q.copy(), reward))
         state = (0, 0) if after[0] == STEPS else after
-    return [np.array(part) for part in zip(*history)]
+    return [np.array(part) for part in zip(*history)]  # pairs become two arrays

@@ -43,7 +43,7 @@ def page(
     )
 
 # %% ../nbs/lib/web.ipynb #7882b9da
-BASE = ("core.js", "sound.js", "files.js", "transport.js")  # of every page that sounds
+BASE = ("core.js", "sound.js", "files.js", "audio.js", "transport.js")  # of every page that sounds
 
 
 def _given():
@@ -71,6 +71,12 @@ def page_json(
     "Data as JSON, in which nothing looks like HTML."
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
+# %% ../nbs/lib/web.ipynb #1569e519
+def _without_comments(source):
+    "The lines of a script that do something, each from its first letter on."
+    lines = (line.strip() for line in source.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
 # %% ../nbs/lib/web.ipynb #03deb75b
 def script(
     *names: str,  # assets that this page needs beside `BASE`, in order
@@ -78,7 +84,7 @@ def script(
 ) -> str:  # a JavaScript expression; its value holds what the files have made
     "JavaScript in one piece, which fetches nothing and lets older scripts on the page alone."
     data = page_json(_given() | given)
-    body = "".join(asset(name) for name in (*BASE, *names))
+    body = "".join(_without_comments(asset(name)) for name in (*BASE, *names))
     number = hashlib.sha256((data + body).encode()).hexdigest()[:12]
     return (
         "(()=>{const page=globalThis.drumQtuner??={};"

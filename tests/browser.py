@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests, and pages that ask the network for nothing and err nowhere."""
+"""Headless browsers for the tests, and pages that ask the network for nothing and err nowhere."""
 
 import base64
 import os
@@ -9,13 +9,15 @@ import sys
 import time
 import urllib.request
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import drum_qtuner
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FIREFOX = ("firefox-esr", "firefox")
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
            --disable-background-networking --disable-component-update
            --autoplay-policy=no-user-gesture-required""".split()
@@ -28,12 +30,14 @@ def skip_loudly(what: str):
     pytest.skip(message)
 
 
+def program(names: tuple[str, ...]) -> str | None:
+    "The first of these programs that this machine has."
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
-def chromium():
-    "The browser of this machine, driven by Playwright, which downloads none."
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        skip_loudly("no Chromium or Chrome was found. On Debian and Ubuntu: apt install chromium")
+def playwright():
+    "Playwright, which drives browsers that are there, and downloads none."
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -41,18 +45,73 @@ def chromium():
             "Playwright for Python is missing: pip install playwright (no `playwright install` is"
             " needed)"
         )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NODE_OPTIONS", f'--require "{Path(__file__).with_name("firefox.cjs")}"')
+        started = sync_playwright().start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    "Chromium, or Chrome."
+    found = program(CHROMIUM)
+    if found is None:
+        skip_loudly("no Chromium or Chrome was found. On Debian and Ubuntu: apt install chromium")
+    browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def sound_server(tmp_path_factory):
+    "PulseAudio with nothing to sound on: the clock that Firefox needs, as environment variables."
+    found = program(("pulseaudio",))
+    if found is None:
+        skip_loudly("Firefox plays nothing without a sound device: apt install pulseaudio")
+    folder = tmp_path_factory.mktemp("pulse")
+    socket_path, modules = folder / "native", ("module-null-sink",)
+    modules += (f"module-native-protocol-unix socket={socket_path} auth-anonymous=1",)
+    flags = "-n --daemonize=no --exit-idle-time=-1 --use-pid-file=no --realtime=no"
+    with open(folder / "log", "w") as log:
+        server = subprocess.Popen(
+            [found, *flags.split(), *(f"--load={module}" for module in modules)],
+            env={**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        for _ in range(200):
+            if socket_path.exists():
+                break
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield {"PULSE_SERVER": f"unix:{socket_path}"}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright, request):
+    "Firefox as it comes, driven by the standard protocol (WebDriver BiDi)."
+    found = program(FIREFOX)
+    if found is None:
+        skip_loudly("no Firefox was found. On Debian: apt install firefox-esr pulseaudio")
+    browser = playwright.firefox.launch(
+        channel="moz-firefox",
+        executable_path=found,
+        env={**os.environ, **request.getfixturevalue("sound_server")},
+    )
+    yield browser
+    browser.close()
 
 
 PAGE = "https://page.test/"  # answered by the test itself
 
 
-@pytest.fixture
-def open_page(chromium):
-    "A function that opens HTML, or an address; what the page does wrong fails the test."
+def pages(browser):
+    "Give a function that opens HTML, or an address; what the page does wrong fails the test."
     contexts, wrong = [], []
 
     def open_page(
@@ -64,7 +123,7 @@ def open_page(chromium):
         **options,
     ):
         own = ("data:", "blob:", "about:") + (() if html else ("/".join(url.split("/")[:3]) + "/",))
-        context = chromium.new_context(
+        context = browser.new_context(
             viewport=dict(width=width, height=height), color_scheme=scheme, **options
         )
         contexts.append(context)
@@ -95,6 +154,12 @@ def open_page(chromium):
     for context in contexts:
         context.close()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def open_page(chromium):
+    "A function that opens a page in Chromium, see `pages`."
+    yield from pages(chromium)
 
 
 BASE64 = """array => { // of any typed array

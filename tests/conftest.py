@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import chromium, lab, open_page  # noqa: F401 (fixtures: one browser for all tests of a process)
+from browser import chromium, firefox, lab, open_page, playwright, sound_server  # noqa: F401 (fixtures: one browser for all tests of a process)
 from sequencer import studio  # noqa: F401 (a fixture)
 
 if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders
@@ -48,6 +48,7 @@ def copy_of_repo(repo):
         ".mypy_cache",
         ".ruff_cache",
         "artefacts",
+        "editions",
         ".hypothesis",
     )
     return lambda folder: shutil.copytree(repo, folder, ignore=ignore)

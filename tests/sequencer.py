@@ -8,6 +8,7 @@ import pytest
 from drum_qtuner.beat import Beat
 from drum_qtuner.sound import beat_from_data
 
+STUDIO = "document.querySelector('.dqs-studio').studio"
 GRID = "() => document.querySelector('.dqs-studio').studio.beat"
 HEAT = (
     "step => [...document.querySelectorAll(`[role=gridcell][data-step='${step}']`)].map(cell =>"

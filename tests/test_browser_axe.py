@@ -1,8 +1,12 @@
 """What people who hear a page, or use it with keys, would stumble over, as axe-core finds it."""
 
+import re
+
 import pytest
 from blind import SMALL
 from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
+from reports import report_page
 
 from drum_qtuner.beat_player import player_page
 from drum_qtuner.grooves import GROOVES
@@ -15,7 +19,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 STYLE = (
     "body{max-width:1000px;margin:auto;font-family:system-ui}img{max-width:100%}"
     "@media (prefers-color-scheme:dark){body{background:#121212;color:#ddd}a{color:#8ab4f8}}"
-    "pre,table{overflow-x:auto;display:block}"  # as in the finished site
+    "pre,table{overflow-x:auto;display:block}code{overflow-wrap:break-word}"  # as on the site
 )
 
 
@@ -25,12 +29,22 @@ def notebook_page(path) -> str:
     return web_page("Notebook", body.replace("<pre", '<pre tabindex="0"'), STYLE)
 
 
+def prose_page(path) -> str:
+    "A page of the site that is prose alone: its title and its text."
+    _, head, text = path.read_text(encoding="utf-8").split("---\n", 2)
+    title = re.search(r"title: (.+)", head)[1].strip('"')
+    return web_page(title, f"<h1>{title}</h1>{markdown2html(text)}", STYLE)
+
+
 PAGES = {
     "studio": lambda repo: studio_page(models=["note_cnn"]),
     "player": lambda repo: player_page({"rock": GROOVES["rock"], "samba": GROOVES["samba"]}),
     "pads": lambda repo: web_page("Pads", f"<h1>Pads</h1>{drum_pads().data}"),
     "listening test": lambda repo: listening_page(SMALL),
     "home": lambda repo: notebook_page(repo / "nbs/index.ipynb"),
+    "404": lambda repo: prose_page(repo / "nbs/404.qmd"),
+    "report": lambda repo: report_page(),
+    "library": lambda repo: notebook_page(repo / "nbs/lib/beat_player.ipynb"),
     "lesson": lambda repo: notebook_page(repo / "nbs/01_beat.ipynb"),
 }
 

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from sequencer import GRID, beat_of, cell, press
+from sequencer import GRID, STUDIO, beat_of, cell, press
 from test_browser_player import seconds, stop_clock
 
 from drum_qtuner.beat import Beat
 from drum_qtuner.sound import beat_from_data
 
-STUDIO = "document.querySelector('.dqs-studio').studio"
 LOOP = 4_000  # milliseconds: two bars at 120 bpm
 KNOWN = Beat.from_classes([0, 9, 6, 9] * 8, 120)
 

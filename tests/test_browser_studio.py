@@ -18,7 +18,7 @@ from drum_qtuner.midi import _midi_bytes
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.sound import render
 from drum_qtuner.store import load_pretrained
-from drum_qtuner.studio import all_scores, studio_page, weights_asset
+from drum_qtuner.studio import HOME, all_scores, studio_page, weights_asset
 from drum_qtuner.votes import Vote, load_votes
 
 
@@ -108,6 +108,7 @@ def test_a_drag_paints_or_erases(studio):
 
     drag(6, 2, 9)
     assert np.flatnonzero(beat_of(page).velocity[:, 6]).tolist() == list(range(2, 10))
+    press(page, "erase")
     drag(6, 5, 7)
     assert np.flatnonzero(beat_of(page).velocity[:, 6]).tolist() == [2, 3, 4, 8, 9]
     press(page, "undo")  # a drag is one edit
@@ -172,7 +173,7 @@ def test_history(studio):
     assert page.get_by_role("button", name="undo").is_disabled()
     cell(page, 3, 2).click()
     one = beat_of(page)
-    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
     assert beat_of(page) == empty
     page.keyboard.press("Control+z")
     assert beat_of(page) == one
@@ -190,7 +191,7 @@ def test_grid_by_keyboard(studio):
     page = studio(Beat.from_classes([REST] * 32))
     assert page.locator("[role=gridcell][tabindex='0']").count() == 1
     cell(page, 0, 0).focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Space"):
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Enter"):
         page.keyboard.press(key)
     assert beat_of(page).classes()[:4].tolist() == [9, 9, 1, 9]
     label = cell(page, 2, 1).get_attribute("aria-label")
@@ -198,7 +199,7 @@ def test_grid_by_keyboard(studio):
         label.startswith("Snare, step 3, normal")
         and cell(page, 2, 1).get_attribute("aria-selected") == "true"
     )
-    page.keyboard.press("Shift+Space")
+    page.keyboard.press("Shift+Enter")
     assert beat_of(page).velocity[2, 1] == 127
     for key in ("End", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"):
         page.keyboard.press(key)
@@ -219,10 +220,10 @@ def test_a_and_b_play_from_the_same_primer_and_switch_while_playing(studio):
     press(page, "A/B")
     played = {}
     press(page, "Play")
-    for key in "ab":
+    for key in "ba":
         page.keyboard.press(key)
-        played[key] = beat_of(page)
         page.wait_for_selector(f".dqs-active [aria-label='model {key.upper()}']")
+        played[key] = beat_of(page)
         assert page.evaluate("drumQtuner.playing.beat.notes") == [
             list(note) for note in page.evaluate(GRID)["notes"]
         ]
@@ -285,15 +286,20 @@ def test_long_short_and_hostile_beats(studio):
     assert beat_of(page).steps == 16 and beat_of(page).bpm == 20
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+SIZES = "all => all.map(({offsetWidth: x, offsetHeight: y}) => [x, y])"
+
+
+@pytest.mark.parametrize("width", [360, 700, 1200])
 def test_fits_the_page(open_page, width):
     page = open_page(studio_page(beat=Beat.from_classes([REST] * 32)), width=width, has_touch=True)
     page.wait_for_selector("[data-heat]")
     cell(page, 2, 1).tap()
     assert beat_of(page).classes()[2] == 1
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    tops = [page.locator("[role=grid]").nth(i).bounding_box()["y"] for i in (0, 1)]
-    assert (tops[0] == tops[1]) == (width == 1200)  # bars side by side, or one below the other
+    tops = [page.locator(".dqs-bar").nth(i).bounding_box()["y"] for i in (0, 1)]
+    assert (tops[0] == tops[1]) == (width != 700)  # side by side, or one below the other
+    sizes = page.locator(".dqs-cell").evaluate_all(SIZES)
+    assert np.min(sizes) >= 24
 
 
 def test_a_backend_that_fails_is_heard(studio):
@@ -492,7 +498,7 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     (
         page.keyboard.press("ArrowRight"),
         page.keyboard.press("ArrowRight"),
-        page.keyboard.press("Space"),
+        page.keyboard.press("Enter"),
     )
     page.wait_for_selector(".dqs-grid:not([aria-busy])")
     classes = [0, 1, 6, 1] + [0, 9, 6, 9] * 7
@@ -503,7 +509,7 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     assert run(2) == f"{classes} note_cnn [True]"
 
     run(3)  # from the kernel to the page
-    page.wait_for_selector("[data-heat='newborn'] [role=grid]:only-child")
+    page.wait_for_selector("[data-heat='newborn'] .dqs-bar:only-child")
     assert page.get_by_label("tempo").input_value() == "90"
     struck = page.locator("[role=gridcell][aria-selected=true]:not([data-row='9'])")
     assert struck.evaluate_all(
@@ -516,6 +522,8 @@ def test_live_studio_in_jupyterlab(open_page, lab):
     page.wait_for_function("() => document.querySelector('[aria-label=seed]').value === '8'")
     played = generate(new_note_cnn(seed=0), 1, primer=[1, 9] * 4, steps=16, seed=7)[0]
     assert run(2) == f"{played.classes().tolist()} newborn [True]"
+    press(page, "Remix this")  # a notebook is no place for others to go to
+    assert page.get_by_label("link to this beat").input_value().startswith(f"{HOME}#beat=")
     assert code.count() == len(NOTEBOOK)  # the studio's keys did not reach JupyterLab
 
 
@@ -632,7 +640,7 @@ def test_a_ballot_is_gone_through_and_saved(open_page, tmp_path, width):
     press(page, "Like")
     assert beat_of(page) == BALLOT["beat 1"] and voted(page) == "1 of 3 votes"
     page.wait_for_function("drumQtuner.playing?.beat.notes[0][1] === 1")  # it goes on playing
-    page.keyboard.press("d")
+    page.keyboard.press("k")
     assert beat_of(page) == BALLOT["beat 2"] and voted(page) == "2 of 3 votes"
     page.keyboard.press("Control+z")
     assert beat_of(page) == BALLOT["beat 1"] and voted(page) == "2 of 3 votes Dislike"

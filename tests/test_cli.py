@@ -512,8 +512,8 @@ def test_report_is_self_contained(finished):
             ]
         )
         == len(page.of("audio"))
-        == len(files)
-        == 50
+        == len(files) + 4 + 6  # the first screen, and a human beat beside each of six players
+        == 80
     )
     shown = [
         json.loads(data)
@@ -535,6 +535,8 @@ def test_report_tells_what_was_done(finished):
         "300",
         f"{card['valid_loss']:.3f}",
         f"{card['test_loss']:.3f}",
+        "seed 0",
+        "This run is too small to say what tuning does: its networks practised for 300 iterations",
     ):
         assert words in text
     rewards = np.load(finished[0] / "models/dqn-0.1.rewards.npz")["rewards"]
@@ -546,6 +548,11 @@ def report(**changes):
         name="run",
         data=dict(name="here", kind="folder", licence="not known", hash="0" * 64),
         card={"valid_loss": 1.0, "test_loss": 1.0},
+        finding="Nothing.",
+        first=[],
+        people=(500, 87),
+        seed=0,
+        iterations=300,
         models=[],
         figures=[],
         head=[],
@@ -568,7 +575,18 @@ def test_names_from_outside_are_escaped():
             rows=[[text]],
             settings=[[text] * 3],
             figures=[{"title": text, "text": text, "image": text}],
-            models=[{"name": text, "text": text, "first": figures, "more": figures, "hidden": 1}],
+            finding=text,
+            first=[{"who": text, "name": text, "reward": text, "player": figures}],
+            models=[
+                {
+                    "name": text,
+                    "text": text,
+                    "beside": figures,
+                    "first": figures,
+                    "more": figures,
+                    "hidden": 1,
+                }
+            ],
         )
 
     page, plain = Page(filled(evil)), Page(filled("x"))

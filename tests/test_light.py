@@ -143,3 +143,21 @@ for code in {list(MISSING)!r}:
     assert len(lines) == len(MISSING)
     for line, (code, extra) in zip(lines, MISSING.items()):
         assert line.endswith(f' is not installed: pip install "drum-qtuner[{extra}]"'), code
+
+
+def test_lessons_of_the_browser_check_their_exercises(tmp_path):
+    "Those that run without torch, on a page: each solution is right, and it is counted."
+    said = light(
+        """
+from drum_qtuner.exercises import EXERCISES, check
+numbers = [n for n in sorted(EXERCISES) if n[:2] in "00 01 02 04 08 11".split()]
+for number in numbers:
+    check(number, EXERCISES[number].solution)
+print(check.progress().records.keys() >= set(numbers))
+print(sum(record.done for record in check.progress().records.values()) == len(numbers))
+""",
+        tmp_path,
+    )
+    *answers, listed, counted = said.splitlines()
+    assert len(answers) > 10 and all(": right." in line for line in answers)
+    assert listed == counted == "True"

@@ -1,6 +1,6 @@
 // A drum kit to hit: a pad for each drum, and the keys 1 to 9 while one of them has the focus.
 {
-  const {element, clamp} = D, {OPEN, CLOSED, choke} = D.sounds;
+  const {element, clamp} = D;
   const FULL = 127, KEY = 100; // velocities: as hard as can be, and of a key
 
   // The higher on the pad, the louder: 1 at its foot, 127 at its head.
@@ -10,12 +10,9 @@
   };
 
   D.pads = root => {
-    let ringing = null; // the open hi-hat that the closed one ends
+    const sound = D.hitting();
     const hit = (drum, velocity) => {
-      const sound = D.hear(drum, velocity, 1);
-      if (drum === OPEN || drum === CLOSED)
-        ringing?.gain.setTargetAtTime(0, page.context.currentTime, choke / 3);
-      if (drum === OPEN) ringing = sound;
+      sound(drum, velocity, 1);
       const pad = pads[drum];
       pad.animate?.([{opacity: 1 - .7 * velocity / FULL}, {opacity: 1}], 250);
       root.hits = [...root.hits, [drum, velocity]].slice(-9);

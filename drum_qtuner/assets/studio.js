@@ -6,8 +6,9 @@
 //       -> Promise of a beat in which the first `keep` steps of the beat `given` stay, or those
 //       for which `keep` has true; given null: a new one
 //   notes: [text]                                what else the person must know
-//   D.studio(root, {backend, beat, model, against, presets, drums, changed, voting})
-//       -> {beat, model, votes (all can be set), stop()}     voting: see studio_votes.js
+//   D.studio(root, {backend, beat, model, against, presets, drums, changed, voting, keeping,
+//       everywhere}) -> {beat, model, votes (all can be set), stop()}
+//       voting: see studio_votes.js; keeping: studio_keeping.js; everywhere: studio_keys.js
 // Backends are in studio_backends.js.
 {
   const {element, pattern} = D;
@@ -18,6 +19,14 @@
     patterns: "the chance of each drum by itself",
   };
 
+  const groundOf = node => { // the colour behind it, for what covers other things
+    for (; node; node = node.parentElement) {
+      const {backgroundColor} = getComputedStyle(node);
+      if (!/^transparent$|, 0\)$/.test(backgroundColor)) return backgroundColor;
+    }
+    return "Canvas";
+  };
+
   class Studio {
     stopped = false;
     #legend = element("p", {className: "dqs-legend"});
@@ -26,70 +35,84 @@
     #wrong = {}; // what went wrong: {expects, plays}
 
     constructor(root, {backend, beat, model, against, presets = [], drums = {},
-      changed = () => {}, voting = {}}) {
+      changed = () => {}, voting = {}, keeping = {}, everywhere = false}) {
       Object.assign(this, {root, backend, changed});
       const [first, ...others] = [model, against, ...backend.models.map(({name}) => name)].filter(
         (name, i, all) => this.#has(name) && all.indexOf(name) === i);
-      this.state = new D.StudioState(beat, first, others[0] ?? first);
+      this.state = new D.StudioState(beat, [first, others[0] ?? first]);
       this.grid = new D.StudioGrid(this);
       this.transport = new D.Transport({beat: this.state.beat, loop: true,
         onstep: step => root.isConnected ? this.grid.light(step) : this.transport.stop(),
-        onturn: now => this.jam.turn(now)});
+        onturn: now => this.next.turn(now)});
       this.models = D.studioModels(this);
       this.jam = D.studioJam(this);
+      this.next = D.studioNext(this);
+      this.pads = D.studioPads(this, drums);
       this.playing = D.studioPlaying(this);
       this.editing = D.studioEditing(this, presets);
+      this.keeping = D.studioKeeping(this, keeping);
       this.editing.box.append(D.studioFiles(this, drums).button);
+      this.playing.sound.append(this.keeping.button);
+      this.help = D.studioHelp();
       this.cards = D.studioCards(this);
       this.asking = D.studioAsking(this);
       this.voting = D.studioVotes(this, voting);
       this.transport.onstop = this.playing.show;
       this.refresh = D.studioHeat(this);
       this.#place();
-      D.studioKeys(this);
-      this.release = D.studioPointer(this);
+      this.release = [D.studioPointer(this), D.studioKeys(this, everywhere), this.keeping.stop,
+        this.pads.stop];
       this.draw();
       this.playing.show();
+      this.keeping.open();
     }
 
     #place() {
-      const {root, playing, editing, grid, cards, asking, voting} = this;
+      const {root, playing, editing, grid, cards, asking, voting, keeping, help} = this;
       root.classList.add("dqs-studio");
       root.setAttribute("role", "region");
       root.setAttribute("aria-label", "drum studio");
       root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab: keys are the studio's
       const notes = (this.backend.notes ?? []).map(text =>
         element("p", {className: "dqs-legend"}, text));
-      root.replaceChildren(playing.box, editing.box, grid.box, grid.readout, this.#legend,
-        ...notes, cards.box, asking.box, asking.press, voting.box, this.#alert);
+      const top = element("div", {className: "dqs-top"}, playing.box, playing.sound);
+      root.replaceChildren(top, editing.box, keeping.line, this.#alert,
+        grid.box, grid.readout, grid.said, help.hint, this.#legend, ...notes, cards.box, asking.box,
+        asking.press, voting.box, help.box);
     }
 
     // --- everything on the page follows from the state
 
     draw() {
+      this.root.style.setProperty("--ground", groundOf(this.root.parentElement));
       this.grid.draw();
-      const {playing, editing, cards, asking, voting} = this;
-      for (const part of [playing, editing, cards, asking, voting]) part.draw();
+      const {playing, editing, cards, asking, voting, pads} = this;
+      for (const part of [playing, editing, cards, asking, voting, pads]) part.draw();
       this.#tell();
+      this.#quieten();
       const beat = this.state.beat, now = JSON.stringify(beat);
       if (this.#handed !== now) { // the transport plans anew only where something has changed
         this.#handed = now;
         this.transport.beat = beat;
+        this.next.arm();
       }
       this.refresh();
       this.jam.prepare();
     }
 
-    follow(beat) { // which the transport has taken over by itself
-      this.state.fill(this.state.active, beat, beat.title);
-      this.#handed = JSON.stringify(this.state.beat);
-      this.commit();
+    follow(beat) { this.#handed = JSON.stringify(beat); } // the transport plays it by now
+
+    #quieten() {
+      const {transport, state: {silent}} = this;
+      if ([...silent].join() === [...transport.silent].join()) return;
+      transport.silent = silent;
+      this.next.arm();
     }
 
     drawJam() { this.asking.draw(); }
 
     drawPrimer() {
-      this.grid.drawKept();
+      this.grid.marker.draw();
       this.asking.draw();
     }
 
@@ -104,7 +127,7 @@
     get conditions() { return this.conditionsOf(this.model); }
 
     conditionsOf(model) { // under which it plays, as far as it asks for any
-      const {bpm, style} = this.state;
+      const {bpm, settings: {style}} = this.state;
       return this.cardOf(model)?.styles?.length ? {bpm, style} : {bpm};
     }
 
@@ -131,6 +154,7 @@
     commit({report = true} = {}) {
       this.state.remember();
       this.draw();
+      this.keeping.save();
       if (report) this.#report();
     }
 
@@ -140,15 +164,24 @@
     }
 
     travel(by) {
-      if (this.models.busy || !this.state.canTravel(by)) return;
+      if (this.models.busy) return;
+      if (by < 0 && this.next.waits) return this.next.drop(); // what is not there yet
+      if (!this.state.canTravel(by)) return;
       this.state.travel(by);
       this.draw();
+      this.keeping.save();
       this.#report();
     }
 
     activate(key) {
       if (this.models.busy) return;
-      this.state.activate(key);
+      if (this.next.waits) this.next.drop();
+      if (key !== this.state.active) this.next.plan({fills: {}, active: key});
+      else this.jam.prepare();
+    }
+
+    mix(set, drum) { // mute a drum, or hear it alone
+      this.state.toggle(set, drum);
       this.commit();
     }
 
@@ -176,7 +209,7 @@
     stop() {
       this.stopped = true;
       this.transport.stop();
-      this.release();
+      for (const release of this.release) release();
     }
   }
 

@@ -56,7 +56,7 @@
   };
 
   D.studioPage = root => {
-    const {beat, model, against, presets, drums, voting, ...asset} = D.readData(root);
+    const {beat, model, against, presets, drums, voting, home, ...asset} = D.readData(root);
     const {models, leftOut} = D.network.load(asset);
     const notes = Object.entries(leftOut).map(([name, why]) => `${name} is left out: ${why}.`);
     const known = asset.models.filter(({name}) => name in models);
@@ -65,13 +65,16 @@
     addEventListener("beforeunload", event => {
       if (root.isConnected && root.studio.voting.unsaved) event.preventDefault();
     });
-    return root.studio = D.studio(root, {backend, beat, model, against, presets, drums, voting});
+    const keeping = {home, own: !voting.ballot.length}; // a ballot begins anew
+    const everywhere = Boolean(root.closest(".dqs-alone"));
+    return root.studio = D.studio(root,
+      {backend, beat, model, against, presets, drums, voting, keeping, everywhere});
   };
 
   D.studioWidget = {
     render({model, el}) {
       const {ask, close} = D.bridge(model);
-      const {models, against, presets, drums, voting} = model.get("_page");
+      const {models, against, presets, drums, voting, home} = model.get("_page");
       const backend = {
         models,
         scores: (name, tokens, conditions) =>
@@ -80,7 +83,7 @@
       };
       const root = element("div");
       el.append(root);
-      const studio = D.studio(root, {backend, against, presets, drums,
+      const studio = D.studio(root, {backend, against, presets, drums, keeping: {home},
         beat: model.get("beat"), model: model.get("model"),
         changed: ({beat, model: name}) => {
           model.set("beat", beat);

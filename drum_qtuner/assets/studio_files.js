@@ -3,9 +3,8 @@
 //       what is wrong, `said` what did not fit
 //   D.studioFiles(studio, drums) -> {button}     listens for drops, too
 {
-  const {BAR, DRUMS, START, TICKS, element} = D;
+  const {BAR, DRUMS, START, TICKS, element} = D, {MOST} = D.pattern;
   const CHANNEL = 9; // the drums: a file counts channels from 0
-  const MOST = 16 * BAR; // steps that the grid takes in
   const word = (bytes, at, n) => bytes.slice(at, at + n).reduce((sum, b) => sum * 256 + b, 0);
   const cutShort = () => new Error("This MIDI file is damaged: it is cut short.");
   const name = (bytes, at, n) => String.fromCharCode(...bytes.slice(at, at + n));

@@ -10,18 +10,23 @@
 
   D.StudioGrid = class {
     box = element("div", {className: "dqs-grid"});
+    firstColumn = bar => bar ? 2 : 4; // of the cells: the first bar has buttons before them
     readout = element("p", {className: "dqs-readout"});
+    said = element("span", {className: "dqs-said", "aria-live": "polite"}); // for the ear
     focused = [0, 0]; // step and row of the one cell that takes part in the tab order
     #studio;
     #cells = [];
-    #ruler = [];
     #surprise = [];
-    #kept = [];
     #heads = [];
     #lit = -1;
+    #shaped = null; // the cell of the stroke that is being changed
     #heat = null; // {model, rows, chances, mean}
 
-    constructor(studio) { this.#studio = studio; }
+    constructor(studio) {
+      this.#studio = studio;
+      this.marker = new D.StudioMarker(studio, this.box);
+      this.mixer = new D.StudioMixer(studio);
+    }
 
     get #state() { return this.#studio.state; }
 
@@ -30,7 +35,9 @@
     build() {
       const {steps} = this.#state;
       this.#cells = Array.from({length: REST + 1}, () => []);
-      [this.#ruler, this.#surprise, this.#kept, this.#heads] = [[], [], [], []];
+      [this.#surprise, this.#heads] = [[], []];
+      this.marker.clear();
+      this.mixer.clear();
       const bars = Array.from({length: steps / BAR}, (_, bar) => this.#bar(bar));
       this.box.replaceChildren(...bars);
       this.focused = [clamp(this.focused[0], 0, steps - 1), this.focused[1]];
@@ -39,16 +46,17 @@
 
     #bar(bar) {
       const steps = Array.from({length: BAR}, (_, i) => bar * BAR + i);
-      this.#kept[bar] = element("div", {className: "dqs-kept"});
       this.#heads[bar] = element("div", {className: "dqs-now", hidden: true});
-      return element("div", {className: "dqs-bar", role: "grid", "aria-label": `bar ${bar + 1}`},
-        this.#margin("keep", "Steps before the marker are kept: drag it",
-          steps.map(step => this.#number(step))),
-        ...ROWS.map(row => this.#row(row, steps)),
-        this.#margin("−log p", "How surprised the model is at what is there: -log p(a|s)",
-          steps.map(step => this.#surprise[step]
-            = element("div", {className: "dqs-surprise"}, element("i")))),
-        this.#kept[bar], this.#heads[bar]);
+      const rows = element("div", {className: "dqs-row", role: "grid",
+        "aria-label": `bar ${bar + 1}`},
+      this.#margin("keep", "Steps before the edge are kept: drag it",
+        steps.map(step => this.marker.number(step))),
+      ...ROWS.map(row => this.#row(row, steps, bar)),
+      this.#margin("−log p", "How surprised the model is at what is there: -log p(a|s)",
+        steps.map(step => this.#surprise[step]
+          = element("div", {className: "dqs-surprise"}, element("i")))));
+      return element("div", {className: "dqs-bar"}, rows, this.#heads[bar],
+        ...this.marker.parts(bar));
     }
 
     #margin(text, title, cells) {
@@ -56,20 +64,13 @@
       return element("div", {className: "dqs-row", "aria-hidden": true}, name, ...cells);
     }
 
-    #number(step) {
-      const text = step % D.QUARTER ? "·" : `${step + 1}`;
-      const made = element("div", {className: "dqs-number"}, text);
-      Object.assign(made.dataset, {step, row: "ruler"});
-      return this.#ruler[step] = made;
-    }
-
-    #row(row, steps) {
+    #row(row, steps, bar) {
       const className = `dqs-row${row === REST ? " dqs-rest" : ""}`;
       const label = element("span", {role: "rowheader", className: "dqs-name", title: names[row]},
-        row === REST ? "rest" : element("button", {type: "button", tabIndex: -1,
-          "aria-label": `hear ${D.names[row].join(", ")}`,
-          onclick: () => this.#studio.hear(row, this.#state.strength)}, D.names[row][0]));
-      return element("div", {className, role: "row"}, label,
+        row === REST ? "rest" : this.mixer.pad(row));
+      const mix = bar || row === REST ? [] : this.mixer.buttons(row).map(button =>
+        element("span", {role: "gridcell", className: "dqs-mix"}, button));
+      return element("div", {className, role: "row"}, label, ...mix,
         ...steps.map(step => this.#cell(step, row)));
     }
 
@@ -86,9 +87,19 @@
     // --- what is played
 
     draw() {
-      if (this.#ruler.length !== this.#state.steps) this.build();
+      if (this.#surprise.length !== this.#state.steps) this.build();
       this.#drawNotes();
-      this.drawKept();
+      this.marker.draw();
+      this.mixer.draw();
+      const {silent} = this.#state;
+      for (const drum of D.names.keys())
+        for (const cell of this.#cells[drum]) cell.classList.toggle("dqs-silent", silent.has(drum));
+    }
+
+    drawGhost(own) { // a pattern that comes next; null: nothing else
+      for (let row = 0; row < REST; row++)
+        this.#cells[row].forEach((cell, step) =>
+          cell.classList.toggle("dqs-ghost", Boolean(own?.velocity[step * DRUMS + row])));
     }
 
     #drawNotes() {
@@ -112,17 +123,6 @@
       cell.setAttribute("aria-label", this.#describe(step, row));
     }
 
-    drawKept() {
-      const {primer} = this.#state;
-      this.#kept.forEach((shade, bar) => {
-        const n = clamp(primer - bar * BAR, 0, BAR);
-        shade.hidden = !n;
-        shade.style.gridColumn = `2 / span ${n || 1}`;
-        shade.classList.toggle("dqs-marker", n > 0 && primer <= (bar + 1) * BAR);
-      });
-      this.#ruler.forEach((cell, step) => cell.classList.toggle("dqs-held", step < primer));
-    }
-
     light(step) { // what sounds now; -1: nothing
       const before = this.#heads[Math.floor(this.#lit / BAR)];
       if (before) before.hidden = true;
@@ -130,7 +130,16 @@
       const head = this.#heads[Math.floor(step / BAR)];
       if (!head) return;
       head.hidden = false;
-      head.style.gridColumn = `${step % BAR + 2} / span 1`;
+      const bar = Math.floor(step / BAR);
+      head.style.gridColumn = `${step % BAR + this.firstColumn(bar)} / span 1`;
+      if (step % (BAR / 2) === 0) this.#reveal(step);
+    }
+
+    #reveal(step) { // where the grid is wider than the screen it follows what is played
+      const {box} = this, cell = this.#cellAt(step, REST);
+      if (box.scrollWidth <= box.clientWidth) return;
+      const left = cell.getBoundingClientRect().left - box.getBoundingClientRect().left;
+      box.scrollLeft += left - this.mixer.width - 8;
     }
 
     // --- what the model expects
@@ -154,7 +163,7 @@
 
     tell(step = this.focused[0]) { // in words
       const row = this.#heat?.rows[step];
-      if (!row) return;
+      if (!row || this.#shaped) return;
       const {model, mean} = this.#heat, p = this.#heat.chances[step];
       const values = this.#studio.outputsOf(model) === "action value";
       const best = p.map((_, a) => a).sort((a, b) => p[b] - p[a]).slice(0, 3);
@@ -167,20 +176,47 @@
     #describe(step, row) {
       if (row === REST) return `rest, step ${step + 1}`;
       const velocity = this.#state.velocity(step, row);
-      const strength = velocity ? pattern.LEVELS[pattern.levelOf(velocity)][0] : "off";
-      return `${names[row]}, step ${step + 1}, ${strength}`;
+      if (!velocity) return `${names[row]}, step ${step + 1}, off`;
+      return `${names[row]}, step ${step + 1}, ${pattern.LEVELS[pattern.levelOf(velocity)][0]}: `
+        + this.#shapeOf(step, row);
+    }
+
+    #whenOf(step, row) {
+      const part = this.#state.late(step, row) / TICKS, far = Math.abs(part).toFixed(2);
+      return far === "0.00" ? "on the step" : `${far} of a step ${part < 0 ? "early" : "late"}`;
+    }
+
+    #shapeOf(step, row) {
+      return `loudness ${this.#state.velocity(step, row)} of 127, ${this.#whenOf(step, row)}`;
+    }
+
+    tellShape(step, row) { // of a stroke that is being changed
+      this.endShape();
+      this.#shaped = this.#cellAt(step, row);
+      this.#shaped.dataset.shape
+        = `${this.#state.velocity(step, row)}, ${this.#whenOf(step, row)}`;
+      this.said.textContent = this.readout.textContent
+        = `${names[row]}, step ${step + 1}: ${this.#shapeOf(step, row)}.`;
+      this.#shaped.setAttribute("aria-label", this.#describe(step, row));
+    }
+
+    endShape() {
+      if (this.#shaped) delete this.#shaped.dataset.shape;
+      this.#shaped = null;
     }
 
     // --- places
 
-    placeOf(target) { // [step, row] of a cell, [step, "ruler"] of a number above; else null
-      const hit = target?.closest?.("[data-step]");
+    placeOf(target) { // [step, row] of a cell; else null
+      const hit = target?.closest?.(".dqs-cell");
       if (!hit || !this.box.contains(hit)) return null;
-      const {step, row} = hit.dataset;
-      return [Number(step), row === "ruler" ? row : Number(row)];
+      return [Number(hit.dataset.step), Number(hit.dataset.row)];
     }
 
+    widthOf(step) { return this.#cellAt(step, REST).offsetWidth; }
+
     focus(step, row) {
+      this.endShape();
       this.#cellAt(...this.focused).tabIndex = -1;
       this.focused = [step, row];
       const cell = this.#cellAt(step, row);

@@ -1,7 +1,7 @@
 // Jam: while the loop runs the model makes the next one, which goes on from what is heard, and it
-// takes over where the loop ends. What changes in the grid or in the settings is heard from the
-// loop after it on.
-//   D.studioJam(studio) -> {on, toggle(), prepare(), turn(beat)}
+// takes over where the loop ends (studio_next.js). What changes in the grid or in the settings is
+// heard from the loop after it on.
+//   D.studioJam(studio) -> {on, toggle(), prepare()}
 {
   const {BAR, pattern} = D;
   const PAST = 2 * BAR; // steps of what is heard from which the model goes on
@@ -21,7 +21,7 @@
     asking.next();
     const played = long.notes.flatMap(([step, ...stroke]) =>
       step < PAST ? [] : [[step - PAST, ...stroke]]);
-    return {...beat, title: `${model}, jammed, seed ${settings.seed}`, notes: played};
+    return {title: `${model}, jammed, seed ${settings.seed}`, notes: played};
   };
 
   D.studioJam = studio => {
@@ -33,8 +33,8 @@
       try {
         for (let asked; wanted && asked !== wanted;) {
           asked = wanted;
-          const beat = await follow(studio);
-          if (asked === wanted) transport.next = beat;
+          const {active} = state, fills = {[active]: await follow(studio)};
+          if (asked === wanted) studio.next.plan({fills, active, jammed: true});
         }
         studio.complain("jams", null);
       } catch (error) {
@@ -47,10 +47,11 @@
 
     const prepare = () => {
       const {beat, primer, held, slot: {model}} = state;
-      const goal = on && transport.playing && !studio.stopped
+      const goal = on && transport.playing && !studio.stopped && !studio.next.waits
         ? JSON.stringify({beat, primer, held: [...held], model, ...studio.conditions}) : "";
       if (goal === wanted) return;
-      [wanted, transport.next] = [goal, null];
+      wanted = goal;
+      if (!studio.next.waits) studio.next.drop();
       if (goal && !making) make();
     };
 
@@ -65,10 +66,6 @@
     return {
       get on() { return on; },
       toggle, prepare,
-      turn: beat => { // the next one is heard: it is what the grid shows now
-        wanted = "";
-        studio.follow(beat);
-      },
     };
   };
 }

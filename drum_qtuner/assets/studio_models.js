@@ -70,6 +70,49 @@
     throw new Error(`${slot.model} would play the same again: keep less, raise the temperature.`);
   };
 
+  // What the buttons ask for.
+  const jobsOf = (studio, playOn, keepFor, work) => {
+    const {state} = studio;
+
+    const filled = async (model, given, how, settings) => { // for a slot
+      const {notes} = await playOn(model, given, given && keepFor(model), settings);
+      return {notes, model, title: `${model}, ${how}, seed ${settings.seed}`};
+    };
+
+    const make = how => work(async settings => {
+      const {active, beat, slot: {model}} = state;
+      return {[active]: await filled(model, how === "new" ? null : beat, how, settings)};
+    });
+
+    const compare = () => work(async settings => {
+      const {beat, slots} = state, fills = {};
+      for (const key of ["A", "B"])
+        fills[key] = await filled(slots[key].model, beat, "continued", settings);
+      return fills;
+    });
+
+    const four = () => work(async settings => {
+      const {beat, slot: {model}} = state, fills = {};
+      if (settings.decode === "argmax")
+        throw new Error("The likeliest is the same four times: let each step be drawn at random.");
+      for (const key of D.StudioState.KEYS) {
+        const {seed} = state.settings;
+        fills[key] = await filled(model, beat, "continued", {...settings, seed});
+        if (key !== D.StudioState.KEYS.at(-1)) studio.asking.next();
+      }
+      return fills;
+    });
+
+    const vary = () => work(async settings => {
+      const {active, slot: {model}} = state;
+      const way = studio.codecOf(model).loudestOnly ? moved : replayed;
+      const notes = pattern.toNotes(await way(studio, settings));
+      return {[active]: {notes, model, title: `${model}, varied, seed ${settings.seed}`}};
+    });
+
+    return {renew: () => make("new"), proceed: () => make("continued"), vary, compare, four};
+  };
+
   D.studioModels = studio => {
     const {state, backend} = studio;
     let busy = false;
@@ -80,17 +123,21 @@
       busy = true;
       root.setAttribute("aria-busy", true);
       asking.busy(true);
+      let fills = null; // of slots, by their keys
       try {
-        await job(asking.settings());
+        fills = await job(asking.settings());
         studio.complain("plays", null);
         asking.next(); // the next press plays something else
       } catch (error) {
         studio.complain("plays", error);
       }
       busy = false;
-      root.removeAttribute("aria-busy");
       asking.busy(false);
-      if (!studio.stopped) studio.commit();
+      if (fills && !studio.stopped) {
+        const active = state.active in fills ? state.active : Object.keys(fills)[0];
+        studio.next.plan({fills, active});
+      }
+      root.removeAttribute("aria-busy");
     };
 
     // What stays of the grid where `model` plays; drums are held for models of the whole kit alone.
@@ -106,32 +153,10 @@
       return {...beat, notes};
     };
 
-    const make = how => work(async settings => {
-      const {active, beat, slot: {model}} = state, given = how === "new" ? null : beat;
-      const made = await playOn(model, given, given && keepFor(model), settings);
-      state.fill(active, made, `${model}, ${how}, seed ${settings.seed}`);
-    });
-
-    const compare = () => work(async settings => {
-      const {beat, slots} = state, made = {};
-      for (const [key, {model}] of Object.entries(slots))
-        made[key] = await playOn(model, beat, keepFor(model), settings);
-      for (const [key, {model}] of Object.entries(slots))
-        state.fill(key, made[key], `${model}, continued, seed ${settings.seed}`);
-    });
-
-    const vary = () => work(async settings => {
-      const {slot} = state, way = studio.codecOf(slot.model).loudestOnly ? moved : replayed;
-      const next = await way(studio, settings);
-      Object.assign(slot, {pattern: next, title: `${slot.model}, varied, seed ${settings.seed}`});
-    });
-
     return {
       playOn, keepFor,
       get busy() { return busy; },
-      renew: () => make("new"),
-      proceed: () => make("continued"),
-      vary, compare,
+      ...jobsOf(studio, playOn, keepFor, work),
     };
   };
 }

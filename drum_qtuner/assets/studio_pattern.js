@@ -1,6 +1,7 @@
 // What the studio's grid holds: for each step and drum how hard (velocity) and how late (offset).
 {
-  const {DRUMS, REST} = D;
+  const {BAR, DRUMS, REST, TICKS} = D;
+  const MOST = 16 * BAR; // steps that the grid takes in
   const NORMAL = 100; // velocity of what a model plays
   const LEVELS = [["soft", 40], ["normal", NORMAL], ["hard", 127]];
   const levelOf = velocity => velocity < 50 ? 0 : velocity < 105 ? 1 : 2;
@@ -76,6 +77,9 @@
   const keepAll = (steps, stays) => Array.from({length: steps}, (_, step) =>
     Array.from({length: DRUMS}, (__, drum) => stays(step, drum)));
 
-  D.pattern = {NORMAL, LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest, classesOf,
-    numbersOf, isPoly, clear, change, keeper, keepAll};
+  // How late a step is, in ticks: at 100 every second sixteenth is that of a triplet.
+  const swung = (step, swing) => step % 2 ? Math.round(swing / 100 * TICKS / 3) : 0;
+
+  D.pattern = {MOST, NORMAL, LEVELS, levelOf, louder, empty, set, fromNotes, toNotes, loudest,
+    classesOf, numbersOf, isPoly, clear, change, keeper, keepAll, swung};
 }

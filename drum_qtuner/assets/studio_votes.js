@@ -43,7 +43,7 @@
 
   const controls = (press, save) => {
     const more = "press again to take it back";
-    const no = thumb("dislike", "Dislike", `I do not like this beat (key D); ${more}`,
+    const no = thumb("dislike", "Dislike", `I do not like this beat (key K); ${more}`,
       () => press(false));
     const yes = thumb("like", "Like", `I like this beat (key L); ${more}`, () => press(true));
     const count = element("span", {role: "status"});

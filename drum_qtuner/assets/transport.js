@@ -1,44 +1,13 @@
 // Play a beat in time. Only one plays on a page: `page.playing`.
-//   D.audio()                          the page's audio context, made at the first press
-//   D.hear(drum, velocity, volume)     one stroke; gives its gain, to end it sooner
 //   new D.Transport({beat, loop, volume, metronome, swing, bpm, onstep, onframe, onstop, onturn})
 //       .beat = other      takes effect at once
 //       .next = other      takes over where the loop ends, at the same tempo; `onturn` then
+//       .silent = drums    a Set of those that do not sound
 {
   const {QUARTER, TICKS, secondsOf, stepsOf} = D;
   const AHEAD = .2; // seconds scheduled ahead
   const AHEAD_HIDDEN = 1.5; // the timer of a hidden page fires only once a second
   const EVERY = 25; // milliseconds between two looks ahead
-
-  D.audio = () => {
-    if (!page.context) {
-      page.context = new AudioContext();
-      page.master = page.context.createGain();
-      page.master.connect(page.context.destination);
-    }
-    if (page.context.state === "suspended") page.context.resume();
-    return page.context;
-  };
-
-  D.hear = (drum, velocity, volume) => {
-    const context = D.audio(), {input, output} = D.sounds.saturator(context);
-    const source = context.createBufferSource(), gain = context.createGain();
-    source.buffer = D.sounds.buffer(context, drum, velocity);
-    gain.gain.value = volume ** 2;
-    source.connect(input);
-    output.connect(gain).connect(page.master);
-    source.onended = () => gain.disconnect();
-    source.start();
-    return gain;
-  };
-
-  const click = accent => { // the metronome: a short sine
-    const rate = D.sounds.rate, buffer = page.context.createBuffer(1, .05 * rate, rate);
-    const turn = 2 * Math.PI * (accent ? 1760 : 1320) / rate;
-    buffer.copyToChannel(Float32Array.from({length: buffer.length}, (_, n) =>
-      .35 * Math.sin(turn * n) * Math.exp(-n / rate / .008)), 0);
-    return buffer;
-  };
 
   // Times are computed from the start by multiplication, so errors do not add up.
   D.Transport = class {
@@ -47,6 +16,7 @@
     #bpm;
     #swing;
     #volume;
+    #silent = new Set();
     #events = []; // strokes and clicks of one loop in the order of time
     #next = 0; // number of the event to be scheduled next, counted through all loops
     #sounding = [];
@@ -75,6 +45,9 @@
     get swing() { return this.#swing; }
     set swing(swing) { this.#change(() => this.#swing = swing); }
 
+    get silent() { return this.#silent; }
+    set silent(drums) { this.#change(() => this.#silent = drums); }
+
     get volume() { return this.#volume; } // 0 to 1
     set volume(volume) {
       this.#volume = volume;
@@ -85,14 +58,14 @@
       return this.origin + secondsOf(loop * this.#beat.steps + place, this.bpm);
     }
 
-    get #heard() { // the time on the audio clock that has reached the ear
+    get #heard() { // what of the audio clock has reached the ear
       const {currentTime, outputLatency, baseLatency} = page.context;
       return currentTime - (outputLatency || baseLatency || 0);
     }
 
-    position() { // in steps from the beat's start, a fraction between two: what the ear hears now
+    position(ago = 0) { // in steps from the beat's start: what the ear hears, some seconds ago
       if (!this.playing) return 0;
-      const steps = stepsOf(this.#heard - this.origin, this.bpm);
+      const steps = stepsOf(this.#heard - ago - this.origin, this.bpm);
       if (steps >= 0) return steps % this.#beat.steps;
       return this.#last ? Math.max(0, this.#last.steps + steps) : 0; // its end, or none has begun
     }
@@ -217,10 +190,10 @@
     }
 
     #strike({drum, velocity}, time) {
-      if (drum < 0 && !this.metronome) return;
+      if (drum < 0 ? !this.metronome : this.#silent.has(drum)) return;
       const {context} = page, {buffer, CLOSED} = D.sounds;
       const source = context.createBufferSource(), gain = context.createGain();
-      source.buffer = drum < 0 ? click(velocity === 0) : buffer(context, drum, velocity);
+      source.buffer = drum < 0 ? D.click(velocity === 0) : buffer(context, drum, velocity);
       source.connect(gain).connect(this.input);
       source.start(Math.max(time, context.currentTime));
       if (drum === CLOSED) this.#choke(time);

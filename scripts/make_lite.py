@@ -32,6 +32,7 @@ PLAIN = [  # packages of plain Python that Pyodide does not have
     "anywidget",
     "comm",
     "fastcore",
+    "filelock",
     "importlib_resources",
     "ipywidgets",
     "jupyterlab_widgets",

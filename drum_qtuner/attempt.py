@@ -119,6 +119,8 @@ def _problem(error: BaseException) -> str:
     if isinstance(error, RecursionError):  # where it calls itself is a step before the last
         own = own[:-1]
     where = f" in {_line_of(*own[-1])}" if own else ""
+    if isinstance(error, TypeError) and not own and "argument" in str(error):
+        return f"cannot be called as it is asked: {error}"
     if isinstance(error, RecursionError):
         return f"calls itself again and again{where}. When should it stop?"
     return f"stops{where}: {type(error).__name__}: {error}".rstrip(": ")

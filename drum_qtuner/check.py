@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from textwrap import wrap
 from typing import Any
 
 from .attempt import Attempt, attempt
@@ -47,12 +48,16 @@ def recognised(
         return [attempt(function, case, task.lines) for case in task.cases()]
 
     right, yours = all_cases(task.solution), all_cases(mine)
+    partly = ""  # it shows in what is wrong, but another thing is wrong as well
     for mistake in task.mistakes:
         wrong = all_cases(mistake.answer)
-        shows = [i for i in range(len(right)) if not _alike(wrong[i], right[i])]
-        if shows and all(_alike(yours[i], wrong[i]) for i in shows):
+        same = [_alike(*pair) for pair in zip(yours, wrong)]
+        if all(same):
             return mistake.says
-    return ""
+        shows = [i for i in range(len(right)) if not _alike(wrong[i], right[i])]
+        if shows and all(same[i] for i in shows):
+            partly = partly or mistake.says
+    return partly
 
 # %% ../nbs/lib/check.ipynb #05a03cd1
 def _fault(got: Attempt, right: Attempt) -> str:
@@ -124,7 +129,8 @@ def _by_judge(task: Exercise, judge: Callable, mine: Any) -> Answer:
         return Answer(True, True, "right.")
     if gave and gave[0] is None:
         return Answer(False, False, "not done yet (it returns None).")
-    return Answer(False, True, f"not yet. {said.value or f'Yours {said.problem}.'}")
+    problem = said.problem.replace("stops:", "gives what cannot be used:")  # no line of its own
+    return Answer(False, True, f"not yet. {said.value or f'Yours {problem}.'}{_printed(said)}")
 
 
 @names_extra
@@ -156,6 +162,11 @@ def _goes_on(method):
     return told
 
 
+def _wrapped(line) -> list[str]:
+    "A line as lines that end between words."
+    return wrap(line, 92, break_on_hyphens=False) or [""]
+
+
 class Check:
     "Checks answers, gives hints, and keeps count."
 
@@ -168,8 +179,11 @@ class Check:
     ):
         "Print what `answer` says: a lesson goes on, done or not."
         said = answer(number, mine)
-        hints = not said.right and said.done and EXERCISES[number].hints
-        print(said.text + f'\nA hint: check.hint("{number}")' * bool(hints))
+        lines = said.text.split("\n")
+        if said.done and not said.right:
+            lines = [part for line in lines for part in _wrapped(line)]
+            lines += [f'A hint: check.hint("{number}")'] * bool(EXERCISES[number].hints)
+        print("\n".join(lines))
         if record and said.done:
             count(number, right=said.right)
 
@@ -183,7 +197,7 @@ class Check:
         if not hints:
             raise ValueError(f"{number} has no hints.")
         seen = count(number, hint=True).hints
-        print(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}")
+        print(*_wrapped(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}"), sep="\n")
 
     @_goes_on
     def progress(

@@ -44,7 +44,8 @@ from drum_qtuner.commands import (
 )
 from .files import plain
 from .folders import beats_of, files_of, midi_files, read_folders
-from .report import PAPER, beat_paths, write_beats
+from .report import PAPER
+from .run_beats import beat_paths, write_beats
 from .run_folder import RunSettings
 from .runs import Interrupted, read_clips, run
 

@@ -26,7 +26,7 @@ from drum_qtuner.commands import (
 )
 from .folders import midi_files
 from .maps import drum_number
-from .report import beat_paths
+from .run_beats import beat_paths
 from .styles import STYLES
 
 # %% ../nbs/lib/cli_files.ipynb #d30754f8

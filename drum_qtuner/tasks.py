@@ -69,5 +69,6 @@ def find(
     "The exercise of that number, or a `ValueError` that names those there are."
     if number in EXERCISES:
         return EXERCISES[number]
-    near = sorted(get_close_matches(str(number), EXERCISES, 6, 0.7)) or sorted(EXERCISES)
-    raise ValueError(f"There is no exercise {in_short(number)}. There are: {', '.join(near)}.")
+    near = sorted(get_close_matches(str(number), EXERCISES, 6, 0.7))
+    there = f"Do you mean {' or '.join(near)}?" if near else f"There are: {', '.join(EXERCISES)}."
+    raise ValueError(f"There is no exercise {in_short(number)}. {there}")

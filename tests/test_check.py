@@ -4,7 +4,6 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +21,7 @@ MISTAKES = [
     for number, task in sorted(EXERCISES.items())
     for i, mistake in enumerate(task.mistakes)
 ]
-HINTED = Counter(number[:2] for number, task in EXERCISES.items() if task.hints)
-FINISHED = sorted(lesson for lesson, hinted in HINTED.items() if hinted >= 3)
+LESSONS = sorted({number[:2] for number in EXERCISES})
 
 
 def endless(*arguments):
@@ -56,7 +54,7 @@ def test_known_mistakes_are_told(number, mistake):
     assert said.done and not said.right and mistake.says in said.text
 
 
-@pytest.mark.parametrize("lesson", FINISHED)
+@pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_asks_three_to_six(lesson):
     "Each with two hints, and with a known mistake or a judge."
     tasks = [task for number, task in EXERCISES.items() if number.startswith(lesson)]
@@ -129,6 +127,8 @@ def test_recursion_and_exit_are_told():
     assert "calls itself again and again in line" in came.problem
     assert "`return calls_itself(bar) + 1`" in came.problem
     assert "SystemExit" in attempt(sys.exit, (3,)).problem
+    problem = attempt(lambda bar, step: 0, ([1],)).problem
+    assert problem.startswith("cannot be called as it is asked:") and "'step'" in problem
     with pytest.raises(KeyboardInterrupt):  # the square in Jupyter
 
         def interrupted():
@@ -182,6 +182,13 @@ def test_the_counterexample_is_the_smallest(strokes):
     text = answer("99.1", len).text
     assert text.endswith("With <[9]>\nyours says 1, and the answer is 0.\nThat counts rests.")
     assert "counts rests" not in answer("99.1", lambda bar: 1).text  # like len on [9] and [0] only
+
+
+def test_a_judge_may_stumble_over_an_answer():
+    "It goes on; and an error in the student's own code keeps its line."
+    said = answer("11.2", lambda *arguments: 3.5)
+    assert said.done and "Yours gives what cannot be used: TypeError: 'float'" in said.text
+    assert "Yours stops in line" in answer("11.2", breaks).text
 
 
 def test_what_is_printed_is_not_returned(strokes):

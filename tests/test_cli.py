@@ -492,7 +492,7 @@ def test_report_is_self_contained(finished):
                 assert attributes.get("href", value).startswith("data:")
             if name == "href" and tag == "a":
                 assert value.startswith(
-                    ("https://creativecommons.org/", "https://magenta.tensorflow.org/")
+                    ("#", "https://creativecommons.org/", "https://magenta.tensorflow.org/")
                 )
     assert "url(" not in text and "@import" not in text
     plots = [image["src"] for image in page.of("img") if not image["alt"].startswith("Strokes: ")]

@@ -111,6 +111,16 @@ def test_each_exercise_has_a_stub_and_a_solution(lesson):
     assert all("record=False" in cell["source"] for cell in solutions)
 
 
+@each_lesson
+def test_each_exercise_has_a_cell_of_prose_that_names_it(lesson):
+    "Whoever reads `check.hint` finds the exercise by its number."
+    prose = [cell["source"] for cell in cells(lesson, "markdown")]
+    named = re.findall(r"^\*\*Exercise (\d\d\.\d+)\.\*\*", "\n".join(prose), re.M)
+    begun = [source for source in prose if source.startswith("**Exercise")]
+    assert named == sorted(n for n in EXERCISES if n[:2] == lesson.stem[:2])
+    assert len(begun) == len(named)
+
+
 def test_exercises_are_asked_in_the_lessons():
-    "No exercise belongs to a lesson that does not exist."
-    assert EXERCISES and {name[:2] for name in EXERCISES} <= {path.stem[:2] for path in LESSONS}
+    "Every lesson has exercises, and no exercise belongs to a lesson that does not exist."
+    assert {name[:2] for name in EXERCISES} == {path.stem[:2] for path in LESSONS}

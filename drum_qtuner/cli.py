@@ -16,6 +16,7 @@ import click
 import drum_qtuner
 from .beat import MAX_BARS, STEPS_PER_BAR
 from .cli_class import class_command
+from .cli_contest import listen_command
 from drum_qtuner.cli_files import (
     continue_command,
     convert_command,
@@ -24,7 +25,6 @@ from drum_qtuner.cli_files import (
     vary_command,
 )
 from .cli_humanize import humanize_command
-from .cli_listen import listen_command
 from .cli_tune import tune_command
 from drum_qtuner.commands import (
     Commands,

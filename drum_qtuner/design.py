@@ -113,26 +113,30 @@ def design(
     mono: bool = False,  # reduce all beats to one voice, equally strong
     sheets: int = 256,  # different orders that are prepared
     seed: int = 0,  # same seed, same test
+    pairs: int | None = None,  # of models that a listener hears, drawn from all; none: all
 ) -> Design:  # the plan of a listening test
     "Plan a blind test of models, of drummers and of chance."
     whole = dict(beats=beats, rounds=rounds, sheets=sheets, seed=seed, repeats=repeats or 0)
+    whole |= {} if pairs is None else dict(pairs=pairs)
     for name, value in whole.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{name} must be a whole number, not {value!r}")
     compared, origin = contestants(models, human, beats, seed)
-    pairs = rounds * len(compared) * (len(compared) - 1) // 2
-    repeats = min(3, pairs // 3) if repeats is None else repeats
-    if not (beats >= 1 and rounds >= 1 and sheets >= 1 and 0 <= repeats <= pairs // 3):
+    every = rounds * len(compared) * (len(compared) - 1) // 2
+    heard = every if pairs is None else min(pairs, every)
+    repeats = min(3, heard // 3) if repeats is None else repeats
+    least = min(beats, rounds, sheets, heard)
+    if not (least >= 1 and 0 <= repeats <= heard // 3):
         raise ValueError(
-            f"beats, rounds and sheets must be at least 1, and at most {pairs // 3} of {pairs}"
-            " pairs can come again"
+            f"beats, rounds, pairs and sheets must be at least 1, and at most {heard // 3} of"
+            f" {heard} pairs can come again"
         )
     rng = np.random.default_rng([seed, 2])
     told = _told(compared, bpm, mono, rng)
     owned: list[list[int]] = [[] for _ in compared]
     for number, beat in enumerate(told):
         owned[beat["model"]].append(number)
-    orders = tuple(sheet(owned, rounds, repeats, rng) for _ in range(sheets))
+    orders = tuple(sheet(owned, rounds, repeats, rng, heard) for _ in range(sheets))
     return Design(tuple(compared), tuple(told), orders, bool(ties), bool(mono), origin)
 
 # %% ../nbs/lib/design.ipynb #cb89a7da

@@ -43,12 +43,13 @@ def sheet(
     rounds: int,  # how often each pair of models meets
     repeats: int,  # pairs that come again, at most a third
     rng: np.random.Generator,  # for everything
+    most: int | None = None,  # pairs of models, drawn from all; none: all
 ) -> list[list[int]]:  # [[first, second, 1 if it comes again], ...]; the first is for practice
     "What one listener hears, as numbers of beats."
     deal = _dealer(owners, rng)
     anchors = rng.permutation([len(owners) - 2, len(owners) - 1])
     practice = [*(deal(model) for model in anchors), 0]
-    pairs = balanced_pairs(len(owners), rounds, rng)
+    pairs = balanced_pairs(len(owners), rounds, rng)[:most]
     trials = [[deal(first), deal(second), 0] for first, second in pairs]
     third = len(trials) // 3
     again = [[trials[i][1], trials[i][0], 1] for i in rng.choice(third, repeats, replace=False)]

@@ -27,11 +27,13 @@ LESSONS = [
     "11_ask_the_class",
 ]
 DATA = ["tests/data/authors_clips_first1100.npy"]  # what these lessons read beside the package
+SOURCES = "setup.py settings.ini pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE".split()
 OF_SEVERAL = ["psygnal"]  # has wheels for each machine, too
 PLAIN = [  # packages of plain Python that Pyodide does not have
     "anywidget",
     "comm",
     "fastcore",
+    "filelock",
     "importlib_resources",
     "ipywidgets",
     "jupyterlab_widgets",
@@ -107,9 +109,13 @@ def write_lessons(folder: Path):
 
 
 def write_wheels(folder: Path):
-    "Our wheel, built afresh, and the plain ones."
+    "Our wheel, built afresh from a copy, and the plain ones."
+    source = folder.with_name("source")
+    shutil.copytree(ROOT / "drum_qtuner", source / "drum_qtuner")
+    for name in SOURCES:
+        shutil.copy(ROOT / name, source / name)
     python = [sys.executable, "-m"]
-    run = [*python, "build", "--no-isolation", "--outdir", folder, ROOT]
+    run = [*python, "build", "--no-isolation", "--outdir", folder, source]
     subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
     for source in folder.glob("*.tar.gz"):
         source.unlink()

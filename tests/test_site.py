@@ -4,11 +4,13 @@ import ast
 import configparser
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from helpers import cells, without_magics
+from IPython.core.interactiveshell import InteractiveShell
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(ROOT.glob("nbs/**/*.ipynb"))
@@ -127,6 +129,36 @@ def test_a_lesson_opens_in_colab(lesson):
         in prose
     )
     assert any("%pip install" in cell["source"] for cell in cells(lesson, "code")[:2])
+
+
+IN_COLAB = {"ipython", "ipywidgets", "traitlets"}  # of its own versions, which must stay
+
+
+def test_the_cell_for_colab_fetches_the_course_and_what_it_needs(monkeypatch):
+    "The same in every lesson: package, tables beside the lessons, and Colab's own IPython stays."
+    lessons = sorted(ROOT.glob("nbs/[0-9]*.ipynb"))
+    found = {c["source"] for path in lessons for c in cells(path, "code") if "%pip" in c["source"]}
+    (source,) = found
+    done: list[str] = []
+    shell = InteractiveShell()
+    monkeypatch.setattr(shell, "system", lambda line: done.append(line))
+    monkeypatch.setattr(
+        shell, "run_line_magic", lambda name, line, *rest, **more: done.append(f"{name} {line}")
+    )
+    shell.run_cell(source).raise_error()
+    assert done == []  # nothing happens anywhere else
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    shell.run_cell(source).raise_error()
+    home, clone, install, there = done
+    assert (home, there) == ("cd -q /content", "cd -q course/nbs")
+    assert "git clone" in clone and "github.com/drum-qtuner/drum_qtuner course" in clone
+    extras, more = re.fullmatch(r'pip install -q "\./course\[(.+)\]" (.+)', install).groups()
+    config = configparser.ConfigParser()
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    asked = [config["DEFAULT"][f"{extra}_requirements"] for extra in extras.split(",")]
+    names = {re.split(r"[<>=;]", line)[0] for line in " ".join(asked).split()} | {*more.split()}
+    course = config["DEFAULT"]["course_requirements"].split()
+    assert {re.split(r"[<>=;]", line)[0] for line in course} - names == IN_COLAB
 
 
 def anchors(notebook: Path) -> set[str]:

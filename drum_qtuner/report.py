@@ -101,7 +101,7 @@ def what_was_found(
         "note_cnn": pay(paid["note_cnn"]),
     }
     why_not = too_early(rewards[epsilon], shown, learned, performances.nunique())
-    return best, finding(f"ε = {epsilon}", pays, beats[best], played, why_not)
+    return best, finding(f"the network with ε = {epsilon}", pays, beats[best], played, why_not)
 
 # %% ../nbs/lib/report.ipynb #6e18188b
 PAPER: dict[str, Any] = {

@@ -14,7 +14,7 @@
     transport.onstop = () => {
       const ended = !transport.loop && page.context.currentTime > transport.timeOf(1, 0);
       Object.assign(transport, {loop, onstop}).onstop();
-      inTurn(ended ? others : [], onend);
+      ended ? inTurn(others, onend) : onend();
     };
     figure.querySelector(".dq-play").click();
     figure.scrollIntoView({block: "nearest"});

@@ -17,6 +17,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from .files import package_path
@@ -36,7 +37,8 @@ def _elsewhere() -> tuple[str, ...]:
 @cache
 def _is_students(file: str) -> bool:
     "Is this the file of a notebook's cell, or of another program of the student's?"
-    return not file.startswith(_elsewhere())
+    installed = {"site-packages", "dist-packages"} & set(Path(file).parts)  # in whatever place
+    return not installed and not file.startswith(_elsewhere())
 
 # %% ../nbs/lib/attempt.ipynb #b252ae40
 class _Endless(BaseException):

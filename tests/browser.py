@@ -64,45 +64,12 @@ def chromium(playwright):
 
 
 @pytest.fixture(scope="session")
-def sound_server(tmp_path_factory):
-    "PulseAudio with nothing to sound on: the clock that Firefox needs, as environment variables."
-    found = program(("pulseaudio",))
-    if found is None:
-        skip_loudly("Firefox plays nothing without a sound device: apt install pulseaudio")
-    folder = tmp_path_factory.mktemp("pulse")
-    socket_path, modules = folder / "native", ("module-null-sink",)
-    modules += (f"module-native-protocol-unix socket={socket_path} auth-anonymous=1",)
-    flags = "-n --daemonize=no --exit-idle-time=-1 --use-pid-file=no --realtime=no"
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen(
-            [found, *flags.split(), *(f"--load={module}" for module in modules)],
-            env={**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        for _ in range(200):
-            if socket_path.exists():
-                break
-            assert server.poll() is None, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield {"PULSE_SERVER": f"unix:{socket_path}"}
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="session")
-def firefox(playwright, request):
+def firefox(playwright):
     "Firefox as it comes, driven by the standard protocol (WebDriver BiDi)."
     found = program(FIREFOX)
     if found is None:
-        skip_loudly("no Firefox was found. On Debian: apt install firefox-esr pulseaudio")
-    browser = playwright.firefox.launch(
-        channel="moz-firefox",
-        executable_path=found,
-        env={**os.environ, **request.getfixturevalue("sound_server")},
-    )
+        skip_loudly("no Firefox was found. On Debian: apt install firefox-esr")
+    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=found)
     yield browser
     browser.close()
 
@@ -110,8 +77,11 @@ def firefox(playwright, request):
 PAGE = "https://page.test/"  # answered by the test itself
 
 
-def pages(browser):
-    "Give a function that opens HTML, or an address; what the page does wrong fails the test."
+def pages(browser, before: str = ""):
+    """Give a function that opens HTML, or an address; what the page does wrong fails the test.
+
+    `before` is a script that each page runs first.
+    """
     contexts, wrong = [], []
 
     def open_page(
@@ -137,6 +107,8 @@ def pages(browser):
             route.abort()
 
         context.route("**/*", answer)
+        if before:
+            context.add_init_script(before)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"error in a script: {error}"))
         if html:  # what a program such as JupyterLab writes on its console is not ours

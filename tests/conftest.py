@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import chromium, firefox, lab, open_page, playwright, sound_server  # noqa: F401 (fixtures: one browser for all tests of a process)
+from browser import chromium, firefox, lab, open_page, playwright  # noqa: F401 (fixtures: one browser for all tests of a process)
 from sequencer import studio  # noqa: F401 (a fixture)
 
 if "DRUM_QTUNER_GROOVE" in os.environ:  # the tests run in several folders

@@ -13,6 +13,7 @@ from html import escape
 from importlib.resources import files
 
 from .beat import KIT, REST, STEPS_PER_BAR, TICKS_PER_STEP
+from .extras import in_a_browser
 from .kit import RATE
 from .midi_file import START
 from .sound import kit_json
@@ -113,7 +114,8 @@ def embedded(
 def is_watched() -> bool:  # False in a script, a terminal, nbconvert
     "Is there a notebook page that can show a widget?"
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if "google.colab" in sys.modules or "__vsc_ipynb_file__" in getattr(shell, "user_ns", {}):
+    in_code = "__vsc_ipynb_file__" in getattr(shell, "user_ns", {})
+    if "google.colab" in sys.modules or in_code or in_a_browser():
         return True
     parent: dict = getattr(shell, "get_parent", dict)()
     return bool(parent.get("metadata"))  # which a page sends along with a cell

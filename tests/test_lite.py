@@ -121,7 +121,8 @@ WRONG = {  # a cell, and what is said of it
 LAB = """
 from drum_qtuner.labs import reward_lab
 from drum_qtuner.percussion import backbeat
-raise ValueError(reward_lab(backbeat).shown)
+lab = reward_lab(backbeat)
+raise ValueError(lab.shown, *lab._repr_mimebundle_())
 """
 
 
@@ -158,7 +159,9 @@ def test_a_web_page_lacks_what_it_lacks(source, errors):
 
 
 def test_a_lab_that_needs_torch_says_so_in_a_line(errors):
+    "And it shows its controls: a page is there that can."
     assert "<p><b>torch is not there in a web page: open this in Colab" in errors[LAB]
+    assert "application/vnd.jupyter.widget-view+json" in errors[LAB]
 
 
 def requirements(name: str) -> list[Requirement]:

@@ -4,7 +4,6 @@ import ast
 import configparser
 import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -134,21 +133,24 @@ def test_a_lesson_opens_in_colab(lesson):
 IN_COLAB = {"ipython", "ipywidgets", "traitlets"}  # of its own versions, which must stay
 
 
-def test_the_cell_for_colab_fetches_the_course_and_what_it_needs(monkeypatch):
+def test_the_cell_for_colab_fetches_the_course_and_what_it_needs():
     "The same in every lesson: package, tables beside the lessons, and Colab's own IPython stays."
     lessons = sorted(ROOT.glob("nbs/[0-9]*.ipynb"))
     found = {c["source"] for path in lessons for c in cells(path, "code") if "%pip" in c["source"]}
     (source,) = found
     done: list[str] = []
-    shell = InteractiveShell()
-    monkeypatch.setattr(shell, "system", lambda line: done.append(line))
-    monkeypatch.setattr(
-        shell, "run_line_magic", lambda name, line, *rest, **more: done.append(f"{name} {line}")
-    )
-    shell.run_cell(source).raise_error()
+
+    class Shell(InteractiveShell):
+        def system(self, line):
+            done.append(line)
+
+        def run_line_magic(self, name, line, *rest, **more):
+            done.append(f"{name} {line}")
+
+    Shell().run_cell(source).raise_error()
     assert done == []  # nothing happens anywhere else
-    monkeypatch.setitem(sys.modules, "google.colab", object())
-    shell.run_cell(source).raise_error()
+    Shell.__module__ = "google.colab._shell"
+    Shell().run_cell(source).raise_error()
     home, clone, install, there = done
     assert (home, there) == ("cd -q /content", "cd -q course/nbs")
     assert "git clone" in clone and "github.com/drum-qtuner/drum_qtuner course" in clone

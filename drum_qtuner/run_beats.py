@@ -71,7 +71,7 @@ def first_beats(
     beats: dict,  # as `make_beats` gives them
     best: str,  # name of a tuned network
 ) -> dict:  # {name of the file: Beat}, of people, Note-CNN, tuned network, drummer
-    "Of each player the beat in the middle of what its beats earn, at the tempo of the human one."
+    "Of each player, the beat of middle reward, at the tempo of the human one."
     from drum_qtuner.earnings import step_rewards
 
     chosen = {}

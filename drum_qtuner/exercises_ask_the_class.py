@@ -172,7 +172,7 @@ def _share(wins, asks):
         ),
         Mistake(
             lambda wins: _share(wins, lambda ab, bc, ca: ab and bc and ca),
-            "A circle may go the other way round, too: all three 0.",
+            "A circle may go the other way round, too: then all three are 0.",
         ),
         Mistake(
             lambda wins: _share(wins, lambda ab, bc, ca: not ab == bc == ca),

@@ -155,6 +155,10 @@ def verdict(low, high):
             ],
             "Take the mean over the two orders, not the sum: shares add up to both - none.",
         ),
+        Mistake(
+            lambda none, first, second, both: [first, second],
+            "What is stuck with neither cause is no share of theirs: subtract it first.",
+        ),
     ],
 )
 def two_shares(none, first, second, both):

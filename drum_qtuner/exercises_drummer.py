@@ -120,6 +120,10 @@ def _logistic(logit):
             "A logit is no chance yet: 1 / (1 + exp(-logit)) is.",
         ),
         Mistake(
+            lambda logits, hits: math.prod(math.exp(x) for x, hit in zip(logits, hits) if hit),
+            "exp(logit) is the odds, p / (1 - p). The chance is odds / (1 + odds).",
+        ),
+        Mistake(
             lambda logits, hits: math.prod(map(_logistic, logits)),
             "Where the drum is not struck, take 1 - p.",
         ),

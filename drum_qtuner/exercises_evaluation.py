@@ -172,6 +172,10 @@ def _needed(p, q, deviations=1.96):
         ),
         Mistake(_needed, "Answers come one by one: round up to a whole number."),
         Mistake(
+            lambda p, q: round(_needed(p, q)),
+            "Rounded to the nearest, it may be one too few: round up, always.",
+        ),
+        Mistake(
             lambda p, q: int(_needed(p, q, 1)) + 1,
             "That is for one standard deviation each way; 95% needs 1.96 of them.",
         ),

@@ -48,12 +48,14 @@ def plot_rewards(
 
     ax = ax or plt.subplots(layout="constrained")[1]
     longest = every * max(len(rewards) for rewards in logs.values())
-    for epsilon, color in zip(sorted(logs), plt.cm.viridis(np.linspace(0, 0.88, len(logs)))):
+    colors = plt.cm.viridis(np.linspace(0, 0.88, len(logs)))
+    for place, (epsilon, color) in enumerate(zip(sorted(logs), colors)):
         means = rolling_mean(logs[epsilon], window // every)
         shown = np.unique(np.linspace(0, len(means) - 1, 4000).astype(int))
         ax.plot(shown * every + window, means[shown], color=color, lw=1, label=f"ε = {epsilon}")
         if epsilon in PLATEAUS:
-            ax.plot(np.array([1.01, 1.05]) * longest, [PLATEAUS[epsilon]] * 2, color=color, lw=3)
+            ends = 1.01 + 0.02 * (place + np.arange(2))  # side by side: two levels are nearly equal
+            ax.plot(ends * longest, [PLATEAUS[epsilon]] * 2, color=color, lw=3)
     ax.set(xlabel="iteration", ylabel=f"reward [nats], mean of {window:,}")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend(

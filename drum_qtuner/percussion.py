@@ -38,7 +38,7 @@ DOWNBEATS = for_each_step((0, 8, 16, 24), 1 / 4, -1 / 28)
 
 @tally()
 def downbeat(action, place, before):
-    "The share of beats one and three with a bass drum, minus that of the 28 other steps."
+    "The share of counts one and three with a bass drum, minus that of the 28 other steps."
     return (action == BASS) * DOWNBEATS[place]
 
 # %% ../nbs/08_rewards.ipynb #q0800023
@@ -62,7 +62,7 @@ def timekeeping(action, place, before):
 
 # %% ../nbs/08_rewards.ipynb #q0800025
 FILL = for_each_step(range(28, 32), 1, -1 / 4)
-FILL[24:28] = 0  # it may begin a beat earlier
+FILL[24:28] = 0  # it may begin a count earlier
 
 
 def is_tom(action) -> np.ndarray:
@@ -72,7 +72,7 @@ def is_tom(action) -> np.ndarray:
 
 @tally(band(3))
 def fill(action, place, before):
-    "Toms in the last beat of two bars; before beat three of bar two each costs 1/4 of one."
+    "Toms on the last count of two bars; before count three of bar two each costs 1/4 of one."
     return is_tom(action) * FILL[place]
 
 # %% ../nbs/08_rewards.ipynb #q0800027

@@ -82,11 +82,16 @@ def _draw_roll(ax, beat, first, title):
 # %% ../nbs/lib/pictures.ipynb #edb7c0ec
 def _draw_heat(ax, heat, label):
     "Numbers for each step, (steps, rows): 9 rows are the drums, 10 the drums and the rest."
+    from matplotlib.colors import TwoSlopeNorm
+
+    numbers = np.asarray(heat, float)
+    signed = numbers.min() < 0 < numbers.max()
     image = ax.imshow(
-        np.asarray(heat, float).T,
+        numbers.T,
         origin="lower",
         aspect="auto",
         cmap="cividis",
+        norm=TwoSlopeNorm(0) if signed else None,  # grey is 0, whatever is least and most
         interpolation="nearest",
     )
     ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)

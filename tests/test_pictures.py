@@ -96,6 +96,15 @@ def test_heat_for_each_beat():
             roll(beats, heat=wrong)
 
 
+@pytest.mark.parametrize("least, most", [(-1, 1), (-0.75, 0.1), (-1, 9)])
+def test_grey_is_nothing_in_every_strip(least, most):
+    "The middle of cividis is 0, its ends are the least and the most."
+    heat = np.zeros((32, 9))
+    heat[0], heat[1] = least, most
+    (image,) = (image for ax in roll(wild(), heat=heat).axes for image in ax.images[:1])
+    assert image.norm([least, 0, most]).tolist() == [0, 0.5, 1]
+
+
 @pytest.mark.parametrize("beat", [rock(), wild(3), Beat.from_classes([REST] * 16)])
 def test_a_chart_holds_every_stroke_once(beat):
     "The heads in the MusicXML, drum by drum, without any library of music."

@@ -42,6 +42,10 @@ from .grooves import GROOVES, named_groove
             "The last window is missing: range stops before its second number.",
         ),
         Mistake(
+            lambda steps: [steps[i : i + 32] for i in range(0, len(steps) - 16, 16)],
+            "The last window may be too short. Only whole ones count.",
+        ),
+        Mistake(
             lambda steps: [steps[i : i + 32] for i in range(0, len(steps), 16)],
             "The windows at the end are too short. Only whole ones count.",
         ),

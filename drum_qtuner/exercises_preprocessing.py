@@ -171,6 +171,14 @@ def _others(strokes, kept):
             "A stroke is also lost if a louder one comes after it.",
         ),
         Mistake(
+            lambda strokes: [
+                stroke
+                for stroke in strokes
+                if any(one[0] == stroke[0] and one[2] > stroke[2] for one in strokes)
+            ],
+            "Of equally loud strokes yours keeps all. Only the first stays, the others are lost.",
+        ),
+        Mistake(
             lambda strokes: _others(strokes, _kept(strokes, lambda one, two: one >= two)),
             "Of two equally loud strokes yours keeps the last. The first stays: compare with >.",
         ),

@@ -36,6 +36,9 @@ def in_short(
     text = str(value)
     if isinstance(value, str):
         text = repr(value)
+    if isinstance(value, list):  # rows of unequal lengths, say
+        parts = (in_short(part) if isinstance(part, np.ndarray) else repr(part) for part in value)
+        text = f"[{', '.join(parts)}]"
     if isinstance(value, np.ndarray):
         whole = np.array2string(value, threshold=200, separator=" ", max_line_width=10_000)
         text = _listed(value.tolist()) if value.size <= 200 else whole

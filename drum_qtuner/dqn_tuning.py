@@ -53,7 +53,7 @@ class QNetwork(NoteCNN):
         return self(candidates.flatten(0, 1)).view(len(prefix), self.classes)
 
     def incremental(self, n):
-        "A fast `scores` for generation."
+        "A fast `scores` for generation; not for a subclass whose `scores` are its own."
         return QIncrementalDecoder(self, n) if type(self).scores is QNetwork.scores else None
 
 # %% ../nbs/05_dqn_tuning.ipynb #b43b363d81ae4b689946ece5c682cd59

@@ -198,7 +198,7 @@ def _under_the_hat():
 @exercise(
     "01.5",
     cases=[
-        (Beat.from_classes([9] * 16), Beat.from_classes([9] * 16)),
+        (Beat.from_classes([6] * 16), Beat.from_classes([6] * 16)),
         (Beat.from_classes([9] * 16), Beat.from_classes([9] * 15 + [1])),
         _hats_but([4, 12], 1),
         _under_the_hat(),

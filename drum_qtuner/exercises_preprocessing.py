@@ -42,6 +42,10 @@ from .grooves import GROOVES, named_groove
             "The last window is missing: range stops before its second number.",
         ),
         Mistake(
+            lambda steps: [steps[i : i + 32] for i in range(0, len(steps) - 16, 16)],
+            "The last window may be too short. Only whole ones count.",
+        ),
+        Mistake(
             lambda steps: [steps[i : i + 32] for i in range(0, len(steps), 16)],
             "The windows at the end are too short. Only whole ones count.",
         ),
@@ -165,6 +169,14 @@ def _others(strokes, kept):
                 if any(one[0] == stroke[0] and one[2] >= stroke[2] for one in strokes[:i])
             ],
             "A stroke is also lost if a louder one comes after it.",
+        ),
+        Mistake(
+            lambda strokes: [
+                stroke
+                for stroke in strokes
+                if any(one[0] == stroke[0] and one[2] > stroke[2] for one in strokes)
+            ],
+            "Of equally loud strokes yours keeps all. Only the first stays, the others are lost.",
         ),
         Mistake(
             lambda strokes: _others(strokes, _kept(strokes, lambda one, two: one >= two)),

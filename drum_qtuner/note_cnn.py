@@ -82,8 +82,8 @@ def all_logits(
     "What `model.scores` says of every prefix of a sequence, in one convolutional pass."
     one_hot = F.pad(F.one_hot(sequence, model.classes).float().transpose(1, 2), (model.steps, 0))
     patterns = F.relu(model.conv(one_hot[:, :, first_step:]))
-    as_kernel = model.linear.weight.unflatten(1, (patterns.shape[1], -1))  # of 16 patterns in a row
-    hidden = F.relu(F.conv1d(patterns, as_kernel, model.linear.bias))
+    kernel = model.linear.weight.unflatten(1, (patterns.shape[1], -1))  # (32, 1024) as (32, 64, 16)
+    hidden = F.relu(F.conv1d(patterns, kernel, model.linear.bias))
     return model.output(hidden.transpose(1, 2))
 
 # %% ../nbs/03_note_cnn.ipynb #fc34a013

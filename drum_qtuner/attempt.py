@@ -9,11 +9,12 @@ __all__ = ['LINES', 'MOST', 'Attempt', 'attempt']
 import copy
 import io
 import linecache
+import os
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import chdir, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -89,13 +90,11 @@ class _Counter:
     def run(self, function, arguments):
         "What the function gives; a debugger that was there before gets its place back."
         before, self.base = sys.gettrace(), sys._getframe()
-        depth = sys.getrecursionlimit()
         sys.settrace(self._call)
         try:
             return _whole(function(*arguments))
         finally:
             sys.settrace(before)
-            sys.setrecursionlimit(depth)
             self.base = None
 
 # %% ../nbs/lib/attempt.ipynb #f52225db
@@ -153,6 +152,23 @@ class _Page(io.StringIO):
         "It stays open: what was written is read afterwards."
 
 # %% ../nbs/lib/attempt.ipynb #ab10ce9e
+@contextmanager
+def _put_back():
+    "What a function may have turned in Python is as it was before."
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # it has been deleted
+        folder = None
+    depth = sys.getrecursionlimit()
+    try:
+        with np.errstate():
+            yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if folder:
+            os.chdir(folder)
+
+
 @dataclass(frozen=True)
 class Attempt:
     "What came of a call."
@@ -174,7 +190,7 @@ def attempt(
     value, problem, kind = None, "", ""
     try:
         given = copy.deepcopy(arguments)
-        with chdir("."), np.errstate(), redirect_stdout(page):
+        with _put_back(), redirect_stdout(page):
             value = counter.run(function, given)
     except KeyboardInterrupt:  # the square with which Jupyter interrupts
         raise

@@ -16,7 +16,7 @@ from typing import Any
 from .attempt import Attempt, attempt
 from .comparison import difference, in_short, largest_difference
 from .extras import names_extra
-from .progress import Progress, count, hand_in, kept, table
+from .progress import Progress, Record, count, hand_in, kept, table
 from .tasks import EXERCISES, Exercise, Mistake, exercise, find
 
 _all_ = ["EXERCISES", "Exercise", "Mistake", "exercise"]
@@ -183,6 +183,15 @@ def _goes_on(method):
     return told
 
 
+def _counted(number, **what) -> Record | None:
+    "Count a try or a hint; where the file cannot be written, say so and go on."
+    try:
+        return count(number, **what)
+    except (ValueError, OSError) as error:
+        print(f"This is not counted: {error}")
+        return None
+
+
 def _wrapped(line) -> list[str]:
     "A line as lines that end between words."
     return wrap(line, 92, break_on_hyphens=False) or [""]
@@ -206,7 +215,7 @@ class Check:
             lines += [f'A hint: check.hint("{number}")'] * bool(EXERCISES[number].hints)
         print("\n".join(lines))
         if record and said.done:
-            count(number, right=said.right)
+            _counted(number, right=said.right)
 
     @_goes_on
     def hint(
@@ -217,8 +226,9 @@ class Check:
         hints = find(number).hints
         if not hints:
             raise ValueError(f"{number} has no hints.")
-        seen = count(number, hint=True).hints
-        print(*_wrapped(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}"), sep="\n")
+        record = _counted(number, hint=True)
+        for seen in [record.hints] if record else range(1, len(hints) + 1):
+            print(*_wrapped(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}"), sep="\n")
 
     @_goes_on
     def progress(

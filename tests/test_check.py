@@ -396,10 +396,23 @@ def test_a_damaged_file_is_told_and_kept(strokes, tmp_path, monkeypatch, capsys)
     check.hint("99.1")
     check.hand_in("Ada")
     assert check.progress() is None
-    out = capsys.readouterr().out.splitlines()
-    assert out[0] == "99.1: right." and len(out) == 5
-    assert all(FILE in line and "damaged" in line for line in out[1:])
+    right, *told = capsys.readouterr().out.splitlines()
+    hints = [line for line in told if line.startswith("99.1, hint")]
+    told = [line for line in told if line not in hints]
+    assert right == "99.1: right." and len(hints) == 2 and len(told) == 4
+    assert all(FILE in line and "damaged" in line for line in told)
+    assert all(line.startswith("This is not counted: ") for line in told[:2])
     assert (tmp_path / FILE).read_text() == '{"exercises": '
+
+
+def test_a_folder_that_is_gone_stops_nothing(strokes, tmp_path, monkeypatch, capsys):
+    "What cannot be counted is judged all the same."
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    check("99.1", strokes)
+    assert capsys.readouterr().out.startswith("99.1: right.\nThis is not counted: ")
 
 
 def test_two_kernels_lose_nothing(tmp_path):
@@ -446,3 +459,6 @@ def test_a_name_makes_no_path(tmp_path):
     with pytest.raises(ValueError, match="is there already"):
         hand_in(Kept(), "Ada_Söhne", tmp_path)
     assert count("05.1", path=tmp_path / FILE) == Record(False, 1, 0)
+    assert hand_in(Kept(), "字" * 80, tmp_path).exists()  # in 240 bytes
+    of_a_mac = hand_in(Kept(), "Zoe\u0308", tmp_path)
+    assert (of_a_mac.name, read_kept(of_a_mac).name) == ("drum_qtuner_Zo\u00eb.json", "Zo\u00eb")

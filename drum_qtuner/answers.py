@@ -176,8 +176,9 @@ def _paths(files):
     files = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     paths = []
     for file in map(Path, files):
-        inside = file.iterdir() if file.is_dir() else [file]
-        paths += sorted(p for p in inside if p == file or p.name.endswith(ENDINGS))
+        inside = file.rglob("*") if file.is_dir() else [file]
+        inside = [p for p in inside if p == file or p.name.endswith(ENDINGS)]
+        paths += sorted(inside, key=lambda p: (len(p.parts), p))  # the key is beside the first
     if not paths:
         named = ", ".join(map(str, files)) or "an empty list"
         raise ValueError(f"no answers: there is no .jsonl file in {named}")

@@ -9,16 +9,19 @@ __all__ = ['LINES', 'MOST', 'Attempt', 'attempt']
 import copy
 import io
 import linecache
+import os
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .files import package_path
 
@@ -114,6 +117,15 @@ def _line_of(file, number) -> str:
     return f"line {number}" + f", `{text}`" * bool(text)
 
 
+def _message(error: BaseException) -> str:
+    "The beginning of what an error says."
+    try:
+        text = str(error)
+    except Exception:  # a class of the student's, with a mistake in it
+        return ""
+    return text if len(text) <= 400 else f"{text[:397]}..."
+
+
 def _problem(error: BaseException) -> str:
     "Where and why it stopped: the end of a sentence that begins with 'yours'."
     steps = [(frame.f_code.co_filename, n) for frame, n in traceback.walk_tb(error.__traceback__)]
@@ -121,11 +133,12 @@ def _problem(error: BaseException) -> str:
     if isinstance(error, RecursionError):  # where it calls itself is a step before the last
         own = own[:-1]
     where = f" in {_line_of(*own[-1])}" if own else ""
-    if isinstance(error, TypeError) and not own and "argument" in str(error):
-        return f"cannot be called as it is asked: {error}"
+    message = _message(error)
+    if isinstance(error, TypeError) and not own and "argument" in message:
+        return f"cannot be called as it is asked: {message}"
     if isinstance(error, RecursionError):
         return f"calls itself again and again{where}. When should it stop?"
-    return f"stops{where}: {type(error).__name__}: {error}".rstrip(": ")
+    return f"stops{where}: {type(error).__name__}: {message}".rstrip(": ")
 
 # %% ../nbs/lib/attempt.ipynb #54dcea81
 class _Page(io.StringIO):
@@ -135,7 +148,27 @@ class _Page(io.StringIO):
         super().write(text[: max(0, 1_000 - self.tell())])
         return len(text)
 
+    def close(self):
+        "It stays open: what was written is read afterwards."
+
 # %% ../nbs/lib/attempt.ipynb #ab10ce9e
+@contextmanager
+def _put_back():
+    "What a function may have turned in Python is as it was before."
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # it has been deleted
+        folder = None
+    depth = sys.getrecursionlimit()
+    try:
+        with np.errstate():
+            yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if folder:
+            os.chdir(folder)
+
+
 @dataclass(frozen=True)
 class Attempt:
     "What came of a call."
@@ -157,12 +190,14 @@ def attempt(
     value, problem, kind = None, "", ""
     try:
         given = copy.deepcopy(arguments)
-        with redirect_stdout(page):
+        with _put_back(), redirect_stdout(page):
             value = counter.run(function, given)
-    except (Exception, SystemExit) as error:  # whatever it is, it is told
-        problem, kind = _problem(error), type(error).__name__
+    except KeyboardInterrupt:  # the square with which Jupyter interrupts
+        raise
     except _Endless:
         pass  # it is told below, also if the function has caught it
+    except BaseException as error:  # whatever it is, it is told
+        problem, kind = _problem(error), type(error).__name__
     if counter.where:
         where = _line_of(*counter.where)
         problem = f"does not come to an end: after {lines:,} lines it was in {where}"

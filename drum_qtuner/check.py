@@ -16,7 +16,7 @@ from typing import Any
 from .attempt import Attempt, attempt
 from .comparison import difference, in_short, largest_difference
 from .extras import names_extra
-from .progress import Progress, count, hand_in, kept, table
+from .progress import Progress, Record, count, hand_in, kept, table
 from .tasks import EXERCISES, Exercise, Mistake, exercise, find
 
 _all_ = ["EXERCISES", "Exercise", "Mistake", "exercise"]
@@ -48,6 +48,7 @@ def recognised(
         return [attempt(function, case, task.lines) for case in task.cases()]
 
     right, yours = all_cases(task.solution), all_cases(mine)
+    first = next((i for i in range(len(right)) if not _alike(yours[i], right[i])), None)
     partly = ""  # it shows in what is wrong, but another thing is wrong as well
     for mistake in task.mistakes:
         wrong = all_cases(mistake.answer)
@@ -55,7 +56,7 @@ def recognised(
         if all(same):
             return mistake.says
         shows = [i for i in range(len(right)) if not _alike(wrong[i], right[i])]
-        if shows and all(same[i] for i in shows):
+        if first in shows and all(same[i] for i in shows):
             partly = partly or mistake.says
     return partly
 
@@ -82,6 +83,25 @@ def _printed(got: Attempt, first: str = "It printed:") -> str:
     return "\n".join(["", first, *shown]) if got.printed.strip() else ""
 
 
+def _is_stub(task: Exercise, mine: Callable) -> bool:
+    "Does it give None whatever it is given?"
+    given = (attempt(mine, case, task.lines) for case in task.cases())
+    return all(got.value is None and not got.problem for got in given)
+
+
+def _why(task: Exercise, mine: Callable, case: tuple, got: Attempt) -> str:
+    "A sentence about a wrong answer, if we know one."
+    if got.error == "endless":
+        return ""
+    compares = type(got.value).__eq__ is not object.__eq__ and _alike(got, got)
+    if compares and not _alike(attempt(mine, case, task.lines), got):
+        return (
+            "Asked the same again, it answers otherwise: is it by chance, or does something stay"
+            " from one call to the next (a global variable, a list as a default)?"
+        )
+    return recognised(task, mine)
+
+
 def _by_cases(task: Exercise, mine: Callable) -> Answer:
     "Compare with the solution, case by case."
     tried: list[tuple] = []
@@ -89,12 +109,12 @@ def _by_cases(task: Exercise, mine: Callable) -> Answer:
         got, right = attempt(mine, case, task.lines), attempt(task.solution, case)
         fault = _fault(got, right)
         words = task.say(*case).strip()
-        if fault and not tried and not got.problem and got.value is None:
+        if fault and not tried and _is_stub(task, mine):
             text = f"not done yet (with {words}, it returns None)."
             only = "It printed this, but gives back only what comes after `return`:"
             return Answer(False, False, text + _printed(got, only))
         if fault:
-            known = got.error != "endless" and recognised(task, mine)
+            known = _why(task, mine, case, got)
             text = f"not yet. With {words}\n{fault}" + (f"\n{known}" if known else "")
             return Answer(False, True, text + _printed(got))
         tried.append((case, got, right))
@@ -120,7 +140,8 @@ def _by_judge(task: Exercise, judge: Callable, mine: Any) -> Answer:
     gave = []
 
     def watched(*arguments, **named):
-        gave.append(mine(*arguments, **named))
+        given = mine(*arguments, **named)
+        gave.append(list(given) if isinstance(given, types.GeneratorType) else given)
         return gave[-1]
 
     shown = wraps(mine)(watched) if isinstance(mine, types.FunctionType) else mine
@@ -162,6 +183,15 @@ def _goes_on(method):
     return told
 
 
+def _counted(number, **what) -> Record | None:
+    "Count a try or a hint; where the file cannot be written, say so and go on."
+    try:
+        return count(number, **what)
+    except (ValueError, OSError) as error:
+        print(f"This is not counted: {error}")
+        return None
+
+
 def _wrapped(line) -> list[str]:
     "A line as lines that end between words."
     return wrap(line, 92, break_on_hyphens=False) or [""]
@@ -185,7 +215,7 @@ class Check:
             lines += [f'A hint: check.hint("{number}")'] * bool(EXERCISES[number].hints)
         print("\n".join(lines))
         if record and said.done:
-            count(number, right=said.right)
+            _counted(number, right=said.right)
 
     @_goes_on
     def hint(
@@ -196,8 +226,9 @@ class Check:
         hints = find(number).hints
         if not hints:
             raise ValueError(f"{number} has no hints.")
-        seen = count(number, hint=True).hints
-        print(*_wrapped(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}"), sep="\n")
+        record = _counted(number, hint=True)
+        for seen in [record.hints] if record else range(1, len(hints) + 1):
+            print(*_wrapped(f"{number}, hint {seen} of {len(hints)}: {hints[seen - 1]}"), sep="\n")
 
     @_goes_on
     def progress(

@@ -13,15 +13,24 @@ import click
 from .cli_listen import listen_command, page_form, tell_page
 from .cli_pool import judged_pairs, tell_rejected
 from .commands import check_free, combined, overwrite_option, say, seed_option
+from .files import files_below
 
 # %% ../nbs/lib/cli_contest.ipynb #3d178db7
+def _is_hidden(path) -> bool:
+    "Such as the ._ada.safetensors that a Mac leaves behind in an archive."
+    return any(part.startswith(".") for part in path.parts)
+
+
 def networks_in(
     places,  # paths of .safetensors files and of folders that hold some
 ) -> list[Path]:
     "The networks that are meant; a `ValueError` names a folder that holds none."
     found: list[Path] = []
     for place in map(Path, places):
-        inside = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
+        inside = [place]
+        if place.is_dir():
+            every = [path for path in files_below(place) if path.suffix == ".safetensors"]
+            inside = [path for path in every if not _is_hidden(path.relative_to(place))]
         if not inside:
             raise ValueError(f"{place}: holds no .safetensors file")
         found += inside

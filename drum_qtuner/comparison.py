@@ -7,6 +7,8 @@ __all__ = ['in_short', 'difference', 'largest_difference']
 
 # %% ../nbs/lib/comparison.ipynb #59d574b1
 from collections.abc import Collection, Mapping, MappingView
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,18 +16,22 @@ import numpy as np
 # %% ../nbs/lib/comparison.ipynb #d05f3182
 def _as_plain(value: Any) -> Any:
     "An array, for whatever is a table of numbers; a list, for other things in a row."
-    if hasattr(value, "detach"):  # a tensor
-        value = value.detach().cpu()
-        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
-    if hasattr(value, "to_numpy"):  # a table or a column of pandas
-        value = value.to_numpy()
-    if isinstance(value, list | tuple | range | MappingView) and isinstance(value, Collection):
-        value = [_as_plain(part) for part in value]
     try:
+        if hasattr(value, "detach"):  # a tensor
+            value = value.detach().cpu()
+            value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+        if hasattr(value, "to_numpy"):  # a table or a column of pandas
+            value = value.to_numpy()
+        if isinstance(value, list | tuple | range | MappingView) and isinstance(value, Collection):
+            value = [_as_plain(part) for part in value]
         array = np.asarray(value)
-    except (ValueError, TypeError):  # rows of unequal lengths, say
+        if array.dtype.kind == "O" and isinstance(value, Real | Decimal):  # such as a Fraction
+            return np.asarray(float(value))
+    except Exception:  # rows of unequal lengths, a sparse tensor, a class of the student's
         return value
-    return array if array.dtype.kind in "biufc" else value
+    if array.dtype.kind in "biufc":
+        return array
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value  # texts
 
 # %% ../nbs/lib/comparison.ipynb #c85678ae
 def in_short(
@@ -33,12 +39,13 @@ def in_short(
 ) -> str:  # at most 150 letters, or 600 of several lines
     "A value in words."
     value = _as_plain(value)
-    text = str(value)
-    if isinstance(value, str):
-        text = repr(value)
-    if isinstance(value, list):  # rows of unequal lengths, say
-        parts = (in_short(part) if isinstance(part, np.ndarray) else repr(part) for part in value)
-        text = f"[{', '.join(parts)}]"
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+        if isinstance(value, list):  # rows of unequal lengths, say
+            parts = (in_short(p) if isinstance(p, np.ndarray) else repr(p) for p in value)
+            text = f"[{', '.join(parts)}]"
+    except Exception:  # a class of the student's, with a mistake in it, or a number of 5,000 digits
+        text = f"something of the type {type(value).__name__}, which cannot be printed"
     if isinstance(value, np.ndarray):
         whole = np.array2string(value, threshold=200, separator=" ", max_line_width=10_000)
         text = _listed(value.tolist()) if value.size <= 200 else whole
@@ -55,6 +62,8 @@ def _listed(value) -> str:
 
 def _kind(value) -> str:
     "What kind of thing it is."
+    if isinstance(value, np.ndarray) and value.dtype == bool and not value.ndim:
+        return "True or False"
     if isinstance(value, np.ndarray):
         return ("a number", "a list of numbers", "a table of numbers")[min(value.ndim, 2)]
     known: dict[type, str] = {str: "a text", list: "a list", dict: "a dictionary"}
@@ -86,6 +95,8 @@ def _place(where) -> str:
 
 def _tables(one, two, seen) -> str | None:
     "How two arrays differ; nothing of numbers that one sees side by side."
+    if one.ndim and two.ndim and len(one) == len(two) == 0:  # whatever would be in them
+        return None
     if one.shape != two.shape:
         return _shapes(one, two)
     wrong = ~_close(one, two)
@@ -121,7 +132,10 @@ def difference(
         return _rows(one, two)
     if type(one) is not type(two):
         return f"{_kind(one)}, and not {_kind(two)}"
-    return None if bool(np.all(one == two)) else ""
+    try:
+        return None if bool(np.all(one == two)) else ""
+    except Exception:  # they cannot be compared
+        return ""
 
 
 def _rows(one, two) -> str | None:

@@ -202,7 +202,9 @@ def _no_touch(mine):
     "Is it a bar that a drummer could have played, and another one each time?"
     bars = [np.asarray(mine(np.random.default_rng(seed))) for seed in range(50)]
     for bar in bars:
-        if bar.shape != (16,) or bar.dtype.kind not in "iu" or bar.min() < 1 or bar.max() > 127:
+        if bar.shape != (16,) or bar.dtype.kind not in "iuf" or (bar % 1).any():
+            return f"A bar is 16 whole numbers from 1 to 127, not {bar.tolist()}."
+        if bar.min() < 1 or bar.max() > 127:
             return f"A bar is 16 whole numbers from 1 to 127, not {bar.tolist()}."
     counts, others = np.array(bars)[:, ::4], np.delete(bars, np.s_[::4], axis=1)
     if np.std(bars, axis=0).mean() < 2:

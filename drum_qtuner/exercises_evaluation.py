@@ -21,6 +21,8 @@ def a_number(
     value: Any,  # what a student's function gave
 ) -> float:
     "The number, or an error that says what came instead."
+    if getattr(value, "shape", None) == ():  # of numpy or torch
+        value = value.item()
     if not isinstance(value, Real) or not math.isfinite(value):
         raise TypeError(f"it should give one number, and gives {value!r}")
     return float(value)
@@ -31,7 +33,8 @@ def tuples_of(
     length: int,  # of each tuple
 ) -> list:
     "The list of tuples, or an error that says what came instead."
-    rows = list(value) if isinstance(value, list | tuple | Iterator) else [value]
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    rows = list(value) if isinstance(value, list | tuple | set | Iterator) else [value]
     if any(not isinstance(row, list | tuple) or len(row) != length for row in rows):
         raise TypeError(f"it should give a list of tuples of {length}, and gives {value!r}")
     return rows

@@ -107,7 +107,8 @@ def _late(seconds, bpm, nearest=lambda place: math.floor(place + 0.5)):
         Mistake(lambda seconds, bpm: _late(seconds, bpm), "Those are steps, not milliseconds."),
         Mistake(
             lambda seconds, bpm: 15_000 / bpm * _late(seconds, bpm, round),
-            "`round` sends a half to the even number: 0.5 to 0. We send it up: int(x + 0.5).",
+            "Half-way between two steps the later one counts, as in nearest_step: int(x + 0.5)."
+            " (`round` sends a half to the even number.)",
         ),
     ],
 )

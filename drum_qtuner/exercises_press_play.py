@@ -8,6 +8,8 @@ __all__ = ['steps_in', 'strokes', 'has_backbeat', 'reward_of', 'my_bar']
 # %% ../nbs/lib/exercises_press_play.ipynb #66f575e8
 import math
 
+import numpy as np
+
 from .beat import REST
 from .check import Mistake, exercise
 
@@ -140,8 +142,9 @@ def reward_of(chances):
 def _bar_with_backbeat(mine):
     "None, or what is still missing in the bar that `mine` gives."
     bar = mine()
-    if not isinstance(bar, list) or len(bar) != 16:
+    if not isinstance(bar, list | tuple | np.ndarray) or len(bar) != 16:
         return "A bar is a list of 16 numbers, one for each step."
+    bar = list(bar)
     strange = [c for c in bar if c not in range(10)]
     if strange:
         return f"{strange[0]!r} is no class: there are 0 to 8 for the drums, and 9 for a rest."

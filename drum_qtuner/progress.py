@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
+from unicodedata import normalize
 
 from filelock import FileLock
 
@@ -167,10 +168,10 @@ def hand_in(
     folder: str | Path = ".",  # beside the notebook
 ) -> Path:  # of the file
     "Write what is done to a file with a name in it."
-    name = " ".join(str(name).split())
+    name = normalize("NFC", " ".join(str(name).split()))  # a Mac may write ë as e and two dots
     if not name or len(name) > 80 or not name.isprintable():
         raise ValueError("Say by which name your teacher knows you, in 1 to 80 letters.")
-    letters = re.sub(r"[^\w-]+", "_", name).strip("_") or "student"
+    letters = re.sub(r"[^\w-]+", "_", name).strip("_")[:60] or "student"
     path = Path(folder, f"drum_qtuner_{letters}.json")
     if path.exists() and read_kept(path).name != name:
         raise ValueError(f"{path} is there already, and not of {name}: move it away.")

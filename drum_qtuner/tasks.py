@@ -70,5 +70,9 @@ def find(
     if number in EXERCISES:
         return EXERCISES[number]
     near = sorted(get_close_matches(str(number), EXERCISES, 6, 0.7))
-    there = f"Do you mean {' or '.join(near)}?" if near else f"There are: {', '.join(EXERCISES)}."
+    there = (
+        f"Do you mean {' or '.join(near)}?"
+        if near
+        else f"There are: {', '.join(sorted(EXERCISES))}."
+    )
     raise ValueError(f"There is no exercise {in_short(number)}. {there}")

@@ -47,6 +47,15 @@ def test_pool_merges_copies_and_rejects_a_second_person_of_the_same_name(folder)
     ).tolist() == [True]
 
 
+def test_a_folder_for_each_listener_counts_as_well(folder):
+    "Nobody is left out without a word; the key is beside the others."
+    before, _ = pool(folder)
+    (folder / "a/b").mkdir(parents=True)
+    (folder / "rater-ann.jsonl").rename(folder / "a/b/rater-ann.jsonl")
+    answers, rejected = pool(folder)
+    assert answers.equals(before) and rejected.empty
+
+
 def test_of_a_file_of_many_only_the_disputed_listener_is_left_out(folder):
     text = (folder / "rater-ann.jsonl").read_text().replace('"first",', '"second",') + (
         folder / "rater-bob.jsonl"

@@ -1,10 +1,14 @@
 """Exercises answer: every one of the course, whatever a student's function does."""
 
 import contextlib
+import itertools
 import json
+import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -184,6 +188,136 @@ def test_the_counterexample_is_the_smallest(strokes):
     assert "counts rests" not in answer("99.1", lambda bar: 1).text  # like len on [9] and [0] only
 
 
+def test_a_mistake_explains_the_counterexample(strokes):
+    "Not another case, which the student does not see."
+    says_always = {
+        "00.3": lambda snare: False,
+        "04.2": lambda *arguments: -100,
+        "08.3": lambda *arguments: 1,
+        "01.3": lambda classes, n: classes,
+    }
+    for number, wrong in says_always.items():
+        said = answer(number, wrong)
+        assert said.done and len(said.text.split("\n")) == 2, said.text
+
+
+def test_who_forgets_the_else_has_done_something():
+    "None for the first case is no stub, if another case gives something."
+    said = answer("00.3", lambda snare: True if snare[4] and snare[12] else None)
+    assert said.done and "does every way through it end with a `return`?" in said.text
+    said = answer("00.3", lambda snare: "no")
+    assert "a text, and not True or False" in said.text
+
+
+def test_what_stays_from_call_to_call_is_told():
+    "Called alone, this function gives what is right."
+
+    def remembers(row, seen=[]):  # noqa: B006
+        seen.extend(row)
+        return sum(seen)
+
+    said = answer("00.2", remembers)
+    assert "does something stay from one call to the next" in said.text
+
+
+def test_another_attempt_finds_python_as_it_was(tmp_path):
+    "Folder, depth, errors of numpy, and the end of the page."
+
+    def turns(row):
+        os.chdir(tmp_path)
+        sys.setrecursionlimit(300)
+        np.seterr(all="raise")
+        sys.stdout.close()
+        return sum(row)
+
+    before = os.getcwd(), sys.getrecursionlimit(), np.geterr()
+    assert answer("00.2", turns).right
+    assert (os.getcwd(), sys.getrecursionlimit(), np.geterr()) == before
+
+
+class Broken(Exception):
+    "Nothing about it works, not even its text."
+
+    def __str__(self):
+        raise LookupError
+
+    __eq__ = __array__ = __repr__ = __str__
+
+
+class Stop(BaseException):
+    "Not an Exception."
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [Broken(), Stop("now"), 10**5_000, ValueError("long" * 999)],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_broken_things_are_told(thing):
+    "Given back or raised, in few words."
+
+    def gives(row):
+        return thing
+
+    def raises(row):
+        raise thing
+
+    assert answer("00.2", gives).text.startswith("00.2: not yet.")
+    if isinstance(thing, BaseException):
+        text = answer("00.2", raises).text
+        assert f"`raise thing`: {type(thing).__name__}" in text and len(text) < 600
+
+
+def _in_another_way():
+    "Right answers, as some students write them."
+    bar = (0, 9, 6, 9, 1, 9, 6, 9) * 2
+    yield "00.3", lambda snare: snare[4] and snare[12]
+    yield "00.5", lambda: bar
+    yield "00.5", lambda: np.array(bar)
+    yield "01.1", lambda step, bpm: Fraction(15 * step, bpm)
+    yield "01.3", lambda classes, n: np.roll(classes, n)
+    yield "02.1", lambda steps: np.array([steps[i : i + 32] for i in range(0, len(steps) - 31, 16)])
+    yield "02.1", lambda steps: np.empty((0, 32)) if len(steps) < 32 else _windows(steps)
+    yield "06.5", lambda c: np.array(len({*c}) * np.equal(c[:16], c[16:]).sum())
+    yield "07.3", lambda low, high: np.select([low > 0, high < 0], ["better", "worse"], "open")
+    yield "07.5", lambda *given: set(itertools.product(*given))
+    yield (
+        "08.4",
+        lambda c: np.bool_(8 <= sum(np.equal(c[:16], c[16:])) <= 14 and len({*c[:16]}) > 2),
+    )
+    yield (
+        "10.2",
+        lambda steps, p: math.prod(Fraction(c.count(h), len(c)) for c, h in _drums(steps, p)),
+    )
+    yield "10.5", lambda rng: np.round(rng.normal(60, 5, 16)) + 40 * (np.arange(16) % 4 == 0)
+    yield "10.5", lambda rng: (rng.integers(50, 70) + 30 * (i % 4 == 0) for i in range(16))
+    yield "11.2", lambda names: np.array([_pairs(names), _pairs(names[::-1])])
+
+
+def _windows(steps):
+    return np.lib.stride_tricks.sliding_window_view(steps, 32)[::16]
+
+
+def _drums(steps, pattern):
+    return zip(zip(*steps), pattern)
+
+
+def _pairs(names):
+    return list(itertools.combinations(names, 2))
+
+
+@pytest.mark.parametrize(("number", "mine"), list(_in_another_way()))
+def test_right_in_another_way_is_right(number, mine):
+    said = answer(number, mine)
+    assert said.right, said.text
+
+
+def test_a_judge_takes_a_number_of_torch():
+    torch = pytest.importorskip("torch")
+    mine = lambda classes: torch.tensor(EXERCISES["06.5"].solution(classes))  # noqa: E731
+    assert answer("06.5", mine).right
+
+
 def test_a_judge_may_stumble_over_an_answer():
     "It goes on; and an error in the student's own code keeps its line."
     said = answer("11.2", lambda *arguments: 3.5)
@@ -262,10 +396,23 @@ def test_a_damaged_file_is_told_and_kept(strokes, tmp_path, monkeypatch, capsys)
     check.hint("99.1")
     check.hand_in("Ada")
     assert check.progress() is None
-    out = capsys.readouterr().out.splitlines()
-    assert out[0] == "99.1: right." and len(out) == 5
-    assert all(FILE in line and "damaged" in line for line in out[1:])
+    right, *told = capsys.readouterr().out.splitlines()
+    hints = [line for line in told if line.startswith("99.1, hint")]
+    told = [line for line in told if line not in hints]
+    assert right == "99.1: right." and len(hints) == 2 and len(told) == 4
+    assert all(FILE in line and "damaged" in line for line in told)
+    assert all(line.startswith("This is not counted: ") for line in told[:2])
     assert (tmp_path / FILE).read_text() == '{"exercises": '
+
+
+def test_a_folder_that_is_gone_stops_nothing(strokes, tmp_path, monkeypatch, capsys):
+    "What cannot be counted is judged all the same."
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    check("99.1", strokes)
+    assert capsys.readouterr().out.startswith("99.1: right.\nThis is not counted: ")
 
 
 def test_two_kernels_lose_nothing(tmp_path):
@@ -312,3 +459,6 @@ def test_a_name_makes_no_path(tmp_path):
     with pytest.raises(ValueError, match="is there already"):
         hand_in(Kept(), "Ada_Söhne", tmp_path)
     assert count("05.1", path=tmp_path / FILE) == Record(False, 1, 0)
+    assert hand_in(Kept(), "字" * 80, tmp_path).exists()  # in 240 bytes
+    of_a_mac = hand_in(Kept(), "Zoe\u0308", tmp_path)
+    assert (of_a_mac.name, read_kept(of_a_mac).name) == ("drum_qtuner_Zo\u00eb.json", "Zo\u00eb")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from drum_qtuner.answers import pool
 from drum_qtuner.cli import main
+from drum_qtuner.cli_contest import networks_in
 from drum_qtuner.design import load_key
 from drum_qtuner.files import package_path, read_tensors, write_tensors
 from drum_qtuner.leaderboard import contest, leaderboard, open_places
@@ -90,6 +91,17 @@ def test_from_files_to_a_leaderboard(handed_in, tmp_path, monkeypatch):
     assert board.loc[names[1], "low"] > 0 > board.loc[names[2], "high"]  # beside the Note-CNN
     again = leaderboard(pool("answers")[0])
     np.testing.assert_allclose(board["strength"], again["strength"], rtol=1e-12)
+
+
+def test_a_folder_for_each_student_and_what_a_mac_leaves_behind(handed_in, tmp_path, monkeypatch):
+    "Nobody is left out without a word, and nobody has to clear away what was not handed in."
+    monkeypatch.chdir(tmp_path)
+    (handed_in / "zoe").mkdir()
+    shutil.copy(NETWORK, handed_in / "zoe/zoe.safetensors")
+    (handed_in / "._ada.safetensors").write_text("of a Mac")
+    (handed_in / "__MACOSX/.x").mkdir(parents=True)
+    shutil.copy(NETWORK, handed_in / "__MACOSX/.x/ada.safetensors")
+    assert [path.stem for path in networks_in([handed_in])] == ["ada", "bob", "cy", "zoe"]
 
 
 def damaged(path):

@@ -203,9 +203,9 @@ def test_a_stroke_is_dragged(open_page, width):
     _, wide = drag(page, 4, 0, 8, 2)
     late = beat_of(page).offset[4, 0]
     assert abs(late - 8 / wide) < 0.06 and beat_of(page).velocity[4, 0] == 1
-    told, _ = drag(page, 4, 0, -200, 0)
+    told, _ = drag(page, 4, 0, -150, 0)
     assert beat_of(page).offset[4, 0] == -0.5 and "0.50 of a step early" in told
-    drag(page, 4, 0, 200, 0)
+    drag(page, 4, 0, 150, 0)
     assert beat_of(page).offset[4, 0] == pytest.approx(479 / 960)
     for _ in range(5):  # each drag is one edit
         page.get_by_role("button", name="undo").click()

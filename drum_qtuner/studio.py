@@ -248,7 +248,10 @@ def studio_page(
     ballot: dict | None = None,  # {name: `Beat`} to vote on, one after the other
 ) -> str:  # a whole page that needs nothing else
     "The studio as a web page to send to a friend."
-    style = "body{margin:8px auto;max-width:1000px}h1{font:600 20px system-ui,sans-serif}"
+    style = (
+        "body{margin:8px auto;max-width:1000px}"
+        "h1{margin:16px 12px;font:600 20px system-ui,sans-serif}"
+    )
     studio = _html(beat, model, models, presets, ballot)
     body = f'<h1>Drum studio</h1><div class="dqs-alone">{studio}</div>'  # it hears all keys
     whole = page("Drum studio", body, style)

@@ -5,6 +5,7 @@ import pytest
 from browser import pages, samples
 from reports import report_page
 from sequencer import beat_of, press
+from test_browser_instrument import light, test_a_stroke_is_dragged, test_keys_hit_and_are_recorded  # noqa: F401
 from test_browser_listening import test_a_whole_test_on_the_page  # noqa: F401
 from test_browser_player import FAKE_CLOCK, seconds, sparse, test_downloads_keep_their_names  # noqa: F401
 

@@ -92,6 +92,25 @@ def test_keys_hit_and_are_recorded(light):
     assert (beat_of(page).velocity > 0).sum() == 2
 
 
+def test_keys_are_the_studios_again_after_a_pointer(light):
+    "Whatever was pressed with it; who presses with keys stays where they are."
+    page = light()
+    normal = page.get_by_role("button", name="normal", exact=True)
+    for pressed in (page.get_by_label("volume"), page.get_by_label("loop"), normal):
+        pressed.click()
+        page.keyboard.press("Space")
+        assert playing(page)
+        page.keyboard.press("Space")
+        assert not playing(page)
+    assert not page.get_by_label("loop").is_checked()
+    normal.focus()
+    page.keyboard.press("Enter")
+    assert normal.evaluate("button => button.matches(':focus')")
+    page.get_by_label("temperature").focus()
+    page.keyboard.press("Space")
+    assert playing(page)
+
+
 MIDI = """() => { // a browser in which an electronic kit is plugged in
     window.access = {inputs: new Map([["1", {name: "Kit"}]])};
     Object.defineProperty(navigator, "requestMIDIAccess", {value: async () => access});
@@ -130,6 +149,29 @@ def test_midi_hits_the_drum_of_its_note(light):
     assert page.get_by_role("alert").inner_text() == "MIDI note 20 is no drum of this kit."
 
 
+ASKED_FOR_MIDI = """() => { // and a person who takes a while to answer
+    Object.assign(window, {asked: 0, access: {inputs: new Map([["1", {name: "Kit"}]])}});
+    Object.defineProperty(navigator, "requestMIDIAccess", {value: () => {
+        asked++;
+        return new Promise(resolve => window.allow = () => resolve(access));
+    }});
+}"""
+
+
+def test_midi_is_asked_for_once_and_let_go(light):
+    "However fast one presses; an instrument asked for twice would hit twice."
+    page = light()
+    page.evaluate(ASKED_FOR_MIDI)
+    button = page.get_by_role("button", name="MIDI in")
+    button.evaluate("button => { button.click(); button.click(); }")
+    assert page.evaluate("asked") == 1
+    page.evaluate("allow()")
+    page.wait_for_selector("button[aria-pressed=true] >> text=MIDI in")
+    button.click()
+    page.wait_for_selector("button[aria-pressed=false] >> text=MIDI in")
+    assert page.evaluate("access.inputs.get('1').onmidimessage") is None
+
+
 def test_without_midi_the_page_says_so(light):
     page = light()
     page.evaluate("Object.defineProperty(navigator, 'requestMIDIAccess', {value: undefined})")
@@ -161,15 +203,31 @@ def test_a_stroke_is_dragged(open_page, width):
     _, wide = drag(page, 4, 0, 8, 2)
     late = beat_of(page).offset[4, 0]
     assert abs(late - 8 / wide) < 0.06 and beat_of(page).velocity[4, 0] == 1
-    told, _ = drag(page, 4, 0, -200, 0)
+    told, _ = drag(page, 4, 0, -150, 0)
     assert beat_of(page).offset[4, 0] == -0.5 and "0.50 of a step early" in told
-    drag(page, 4, 0, 200, 0)
+    drag(page, 4, 0, 150, 0)
     assert beat_of(page).offset[4, 0] == pytest.approx(479 / 960)
     for _ in range(5):  # each drag is one edit
         page.get_by_role("button", name="undo").click()
     assert beat_of(page) == KNOWN
     cell(page, 4, 0).click()
     assert beat_of(page).velocity[4, 0] == 0
+
+
+@pytest.mark.parametrize("key", ["Control+z", "c"])
+def test_a_drag_ends_where_what_it_drags_is_gone(light, key):
+    "Undone, or in another slot: nothing appears there out of nothing."
+    page = light(EMPTY)
+    cell(page, 4, 0).click()
+    box = cell(page, 4, 0).bounding_box()
+    page.mouse.move(box["x"] + 9, box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 9, box["y"] - 9, steps=3)
+    page.keyboard.press(key)
+    assert beat_of(page) == EMPTY
+    page.mouse.move(box["x"] + 9, box["y"] - 29, steps=3)
+    page.mouse.up()
+    assert beat_of(page) == EMPTY and page.locator("[data-shape]").count() == 0
 
 
 def test_a_stroke_is_shaped_by_keys(light):
@@ -334,6 +392,17 @@ def test_the_edge_of_what_is_kept(light):
     assert kept.input_value() == "0"
     press(page, "undo")
     assert kept.input_value() == "4"
+
+
+def test_a_model_that_may_change_nothing_says_so(light):
+    page = light()
+    page.get_by_role("slider", name="end of what is kept").press("End")
+    for name in ("Let the network go on", "Vary", "A/B", "Four"):
+        press(page, name)
+        assert beat_of(page) == KNOWN
+        assert page.get_by_role("alert").inner_text().startswith("All steps are kept")
+    press(page, "New")
+    assert beat_of(page) != KNOWN and page.get_by_role("alert").count() == 0
 
 
 def test_undo_takes_back_settings_too(studio):

@@ -107,7 +107,30 @@ def test_closing_a_fold_stops_its_sound(open_page):
     assert page.evaluate("drumQtuner.playing !== null")  # what sounds elsewhere goes on
 
 
-@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_a_fold_that_is_closed_takes_no_turn(open_page):
+    page = open_page(report_page())
+    section = page.locator("section.beats:has(details)").first
+    summary, plays = section.locator("summary"), section.get_by_role("button", name="Play all")
+    summary.click()
+    plays.click()
+    summary.click()
+    page.evaluate("for (const f of document.querySelectorAll('.dq-player')) f.transport.bpm = 2000")
+    page.evaluate("window.order = []")
+    page.evaluate(NOTE_ORDER.replace("#first", "details"))
+    wait_until(page, "!drumQtuner.playing")
+    assert page.evaluate("order") == []
+
+
+def test_rows_stand_beside_their_names(open_page):
+    page = open_page(report_page())
+    for one in page.locator(".dq-player:visible").all()[:5]:
+        names, rows = one.locator(".dq-names"), one.locator("img")
+        ends = [box["y"] + box["height"] for box in (names.bounding_box(), rows.bounding_box())]
+        assert abs(ends[0] - ends[1]) < 1
+        assert rows.evaluate("image => getComputedStyle(image).padding") == "0px"
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_runs_over(open_page, width):
     page = open_page(report_page(), width=width)
     for fold in page.locator("details").all():

@@ -594,10 +594,20 @@ def test_a_file_that_cannot_be_used_says_why(studio):
         (piano, "notes on channel 1"),
         (midi_bytes([(36, 90, 0, 60)], signature="3-4"), "is in 3/4"),
         (midi_bytes([(90, 90, 0, 60)]), "None of the drums"),
+        (b"MThd\0\0\0\6\0\0", "cut short"),
+        (raw_midi(b"\0\xff\x58\0" + b"\0\x99\x24\x64"), "cut short"),
+        (bytes(2**20 + 1), "over 1 MB"),
     ]:
         told = drop(page, data, "mine.mid")
         assert "mine.mid: " in told and words in told
         assert beat_of(page) == before
+
+
+def test_a_file_may_hold_very_many_strokes(studio):
+    page = studio()
+    told = drop(page, raw_midi(b"\0\x99" + b"\x24\x64\0" * 200_000 + b"\xff\x2f\0"))
+    assert "199999 of 200000 strokes did not fit the grid." in told
+    assert beat_of(page) == Beat.from_classes([0, *[REST] * 15], 120)
 
 
 def test_a_file_is_chosen_and_taken_back(studio):

@@ -7,7 +7,8 @@
     .find(({transport}) => transport && transport === page.playing);
 
   // Play figures once each, one after the other, until one is stopped or another one is started.
-  const inTurn = ([figure, ...others], onend) => {
+  const inTurn = (figures, onend) => {
+    const [figure, ...others] = figures.filter(one => !closed(one));
     if (!figure) return onend();
     const {transport} = figure, {loop, onstop} = transport;
     transport.loop = false;
@@ -30,8 +31,7 @@
       if (section.matches(".plays")) return page.playing?.stop();
       page.playing?.stop();
       show(true);
-      const figures = [...section.querySelectorAll(".dq-player")].filter(one => !closed(one));
-      inTurn(figures, () => show(false));
+      inTurn([...section.querySelectorAll(".dq-player")], () => show(false));
     };
     show(false);
     section.querySelector(".bar").append(button);

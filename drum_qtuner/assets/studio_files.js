@@ -4,9 +4,12 @@
 //   D.studioFiles(studio, drums) -> {button}     listens for drops, too
 {
   const {BAR, DRUMS, START, TICKS, element} = D, {MOST} = D.pattern;
+  const LARGEST = 2 ** 20; // bytes: hours of drumming are less
+  const LEAST = {0x51: 3, 0x58: 2}; // bytes of a tempo, of a time signature
   const CHANNEL = 9; // the drums: a file counts channels from 0
   const word = (bytes, at, n) => bytes.slice(at, at + n).reduce((sum, b) => sum * 256 + b, 0);
   const cutShort = () => new Error("This MIDI file is damaged: it is cut short.");
+  const least = values => values.reduce((a, b) => Math.min(a, b));
   const name = (bytes, at, n) => String.fromCharCode(...bytes.slice(at, at + n));
 
   const tracksOf = bytes => { // {resolution, tracks}
@@ -14,6 +17,7 @@
     while (head + 8 <= bytes.length && name(bytes, head, 4) !== "MThd")
       head += 8 + word(bytes, head + 4, 4);
     if (name(bytes, head, 4) !== "MThd") throw new Error("This is not a MIDI file.");
+    if (head + 14 > bytes.length) throw cutShort();
     const resolution = word(bytes, head + 12, 2), tracks = [];
     if (!resolution || resolution > 0x7FFF)
       throw new Error("This file counts time in film frames, not in beats.");
@@ -49,7 +53,7 @@
         yield [tick, status, next(), status >= 0xC0 && status < 0xE0 ? 0 : next()];
       } else if (status === 0xFF || status === 0xF0 || status === 0xF7) {
         const kind = status === 0xFF ? next() : 0, length = number();
-        if (i + length > track.length) throw cutShort();
+        if (i + length > track.length || length < LEAST[kind]) throw cutShort();
         yield [tick, status, kind, track.slice(i, i += length)];
       } else throw new Error("This MIDI file is damaged: it holds what no file holds.");
     }
@@ -78,7 +82,7 @@
   };
 
   const checkBars = (marks, places) => { // an Error unless the barlines are those of 4/4
-    const [first, last] = [Math.min(...places), Math.max(...places)].map(at => Math.round(at));
+    const first = Math.round(least(places)), last = Math.round(-least(places.map(at => -at)));
     marks.forEach(([at, top, bottom], i) => {
       const size = BAR * top / bottom, used = at <= last && (marks[i + 1]?.[0] ?? last + 1) > first;
       const fits = (BAR % size === 0 || size % BAR === 0) && at % BAR === 0;
@@ -115,7 +119,7 @@
     });
     const notes = [...cells.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     const whole = Math.max(BAR, end, BAR * (Math.floor(notes.at(-1)[0] / BAR) + 1));
-    const first = Math.min(...known.map(([tick]) => tick)) + resolution / 8; // half a sixteenth
+    const first = least(known.map(([tick]) => tick)) + resolution / 8; // half a sixteenth
     const tempo = found.tempos.filter(([tick]) => tick <= first).at(-1)[1];
     if (!(tempo >= 60e3 && tempo <= 6e6)) throw new Error("Its tempo is not 10 to 1000 bpm.");
     const lost = found.strokes.length - notes.length, said = [];
@@ -130,6 +134,7 @@
     const take = async file => {
       if (!file || models.busy) return;
       try {
+        if (file.size > LARGEST) throw new Error("It is too large for a MIDI file: over 1 MB.");
         const {said, ...beat} = D.readMidi(new Uint8Array(await file.arrayBuffer()), drums);
         state.load({...beat, title: file.name.replace(/\.\w+$/, "")});
         studio.complain("file", said ? new Error(`${file.name}: ${said}`) : null);

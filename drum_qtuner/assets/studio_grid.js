@@ -224,6 +224,8 @@
       cell.focus({preventScroll: false});
     }
 
+    refocus() { this.#cellAt(...this.focused).focus({preventScroll: true}); }
+
     announce(step, row, target) { // a cell got the focus
       const expected = this.#heat?.chances[step];
       this.tell(step);

@@ -80,23 +80,28 @@
 
   D.studioPointer = studio => { // -> a function that lets go
     const {state, grid, models} = studio, {box} = grid;
-    let drag = null, pointer = null;
+    let drag = null, pointer = null, own = null; // the pattern in which it began
 
     const press = event => {
       const place = grid.placeOf(event.target);
       if (!place || event.button || models.busy || drag) return;
       event.preventDefault();
       const tool = toolOf(state, place, event.shiftKey);
-      pointer = event.pointerId;
+      [pointer, own] = [event.pointerId, state.slot.pattern];
       grid.focus(...place);
       drag = tool === null ? shaping(studio, place, event)
         : painting(studio, tool, place, event.pointerType === "touch");
     };
-    const follow = event => {
-      if (drag && pointer === event.pointerId) drag.move(event);
+    const drags = event => {
+      if (!drag || pointer !== event.pointerId) return false;
+      if (own === state.slot.pattern) return true;
+      drag = null; // undone, another slot, the next loop: what it drags is no longer there
+      grid.endShape();
+      return false;
     };
+    const follow = event => drags(event) && drag.move(event);
     const release = event => {
-      if (!drag || pointer !== event.pointerId) return;
+      if (!drags(event)) return;
       const {end} = drag;
       drag = null;
       grid.endShape();

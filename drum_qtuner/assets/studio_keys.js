@@ -58,10 +58,12 @@
 
   const jobOf = ({target, code, key: pressed}) => { // what a key does wherever the focus is
     const key = pressed.toLowerCase();
-    if (target.matches("input, select")) return null;
+    if (target.matches("input[readonly], select")) return null;
+    if (key === " ") // which presses what can be pressed
+      return target.closest("button, summary, a, [type=checkbox]") ? null : LETTERS.p;
+    if (target.matches("[type=number]")) return null;
     if (/^Digit[1-9]$/.test(code))
       return (studio, event) => hit(studio, Number(code.at(-1)) - 1, event);
-    if (key === " ") return target.closest("button, summary, a") ? null : LETTERS.p; // pressed
     return Object.hasOwn(LETTERS, key) ? LETTERS[key] : null;
   };
 
@@ -75,6 +77,19 @@
     return Boolean(job);
   };
 
+  // What was pressed with a pointer does not hold the keys: they are the studio's again.
+  const letGo = ({root, grid}) => {
+    let pointed = false;
+    root.addEventListener("pointerdown", () => pointed = true, true);
+    root.addEventListener("keydown", () => pointed = false, true);
+    const give = ({target}) => {
+      const pressed = target.closest("button, select, [type=checkbox]");
+      if (pointed && pressed && pressed.matches(":focus")) grid.refocus();
+    };
+    root.addEventListener("click", event => event.target.matches("select") || give(event));
+    root.addEventListener("change", give);
+  };
+
   D.studioKeys = (studio, everywhere) => {
     const {grid, root} = studio;
     const listen = event => keyAnywhere(studio, event) && event.preventDefault();
@@ -83,6 +98,7 @@
       event.stopPropagation();
       listen(event);
     });
+    letGo(studio);
     grid.box.addEventListener("focusin", event => {
       const place = grid.placeOf(event.target);
       if (place) grid.announce(...place, event.target);
@@ -109,8 +125,11 @@
     ["Shift+press, Shift+Enter", "soft, normal, hard in turn"],
     ["M, S", "mute the drum of the cell, or hear it alone"],
     ["A B C D", "show and hear a slot; while it plays, where the loop ends"],
-    ["F", "four ways on from the steps that are kept, one in each slot"],
-    ["J", "jam: the model goes on from loop to loop; rings show what comes"],
+    ["New", "a new beat by the model of the slot"],
+    ["Let the network go on", "the model plays on after what is kept; Vary: it changes some steps"],
+    ["A/B", "the models of A and B both play on from what A or B keeps: compare them"],
+    ["Four (F)", "four ways on from the steps that are kept, one in each slot"],
+    ["Jam (J)", "the model goes on from loop to loop; rings show what comes"],
     ["L, K", "like, dislike"],
     ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo: strokes, tempo, settings, all of it"],
     ["edge above the grid", "what lies before it is kept: drag it, or move it with ← →"],

@@ -70,11 +70,17 @@
     throw new Error(`${slot.model} would play the same again: keep less, raise the temperature.`);
   };
 
+  const checkFree = ({state: {primer, steps}}) => { // has a model anything to play?
+    if (primer === steps)
+      throw new Error("All steps are kept: pull the edge above the grid to the left.");
+  };
+
   // What the buttons ask for.
   const jobsOf = (studio, playOn, keepFor, work) => {
     const {state} = studio;
 
     const filled = async (model, given, how, settings) => { // for a slot
+      if (given) checkFree(studio);
       const {notes} = await playOn(model, given, given && keepFor(model), settings);
       return {notes, model, title: `${model}, ${how}, seed ${settings.seed}`};
     };
@@ -104,6 +110,7 @@
     });
 
     const vary = () => work(async settings => {
+      checkFree(studio);
       const {active, slot: {model}} = state;
       const way = studio.codecOf(model).loudestOnly ? moved : replayed;
       const notes = pattern.toNotes(await way(studio, settings));

@@ -22,7 +22,7 @@
 
   D.studioPads = (studio, drums) => {
     const {state, transport, grid} = studio, sound = D.hitting();
-    let recording = false, instruments = null;
+    let recording = false, instruments = null, listening = false;
 
     const hit = (drum, velocity, time = performance.now()) => {
       sound(drum, velocity, transport.volume);
@@ -41,20 +41,24 @@
       if (drum !== undefined) hit(drum, velocity, timeStamp);
     };
 
-    const listen = async () => {
+    const tell = () => {
+      instruments.listen(listening && !studio.stopped ? heard : null);
+      midi.title = `Heard: ${instruments.names() || "nothing is plugged in yet"}`;
+      draw();
+    };
+
+    const listen = async () => { // a second press lets go
+      midi.disabled = true; // while a person is asked
       try {
         instruments ??= await connect();
-        const tell = () => {
-          instruments.listen(studio.stopped ? null : heard);
-          midi.title = `Heard: ${instruments.names() || "nothing is plugged in yet"}`;
-          midi.setAttribute("aria-pressed", true);
-        };
+        listening = !listening;
         instruments.change(tell);
         tell();
         studio.complain("midi", null);
       } catch (error) {
         studio.complain("midi", error);
       }
+      midi.disabled = false;
     };
 
     const record = () => {
@@ -71,8 +75,11 @@
     const dot = controls.button("●", "Record what you hit while the loop plays (key R)", record,
       {"aria-label": "Record", className: "dqs-record"});
     const midi = controls.button("MIDI in",
-      "Let an electronic kit or a keyboard hit the drums", listen, {"aria-pressed": false});
-    const draw = () => dot.setAttribute("aria-pressed", recording);
+      "Let an electronic kit or a keyboard hit the drums", listen);
+    const draw = () => {
+      dot.setAttribute("aria-pressed", recording);
+      midi.setAttribute("aria-pressed", listening);
+    };
     return {dot, midi, draw, hit, record, stop: () => instruments?.listen(null)};
   };
 }

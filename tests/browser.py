@@ -69,7 +69,11 @@ def firefox(playwright):
     found = program(FIREFOX)
     if found is None:
         skip_loudly("no Firefox was found. On Debian: apt install firefox-esr")
-    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=found)
+    how = dict(channel="moz-firefox", executable_path=found)
+    try:
+        browser = playwright.firefox.launch(**how)
+    except Exception:  # it begins slowly on a busy machine: once more
+        browser = playwright.firefox.launch(**how)
     yield browser
     browser.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from .cli_listen import listen_command, page_form, tell_page
-from .cli_pool import judged_pairs, tell_rejected
+from .cli_pool import told_pool
 from .commands import check_free, combined, overwrite_option, say, seed_option
 from .files import files_below
 
@@ -122,20 +122,11 @@ def ranking_command(key, answers, beside, out, overwrite, seed):
     if out and out.suffix != ".csv":
         raise ValueError(f"{out}: the name of a table ends in .csv")
     check_free([out] if out else [], overwrite)
-    from drum_qtuner.answers import pool
-    from drum_qtuner.design import load_key
     from drum_qtuner.files import write_file
     from drum_qtuner.leaderboard import leaderboard
 
-    test = load_key(key)
-    pooled, rejected = pool(answers, test, mix=True)
-    tell_rejected(rejected)
-    judged = judged_pairs(pooled, test.test)
+    pooled = told_pool(key, answers)
     board = leaderboard(pooled, beside, seed=seed)
-    listeners = judged["rater"].nunique()
-    say(f"Test {test.test}: {len(judged)} pairs judged by {listeners} listeners.")
-    if judged["simulated"].any():
-        say("SIMULATED ANSWERS: a program gave them, no person. They say nothing about any beat.")
     say(*board.to_string(float_format="{:.2f}".format).split("\n"))
     say("best, worst: the places that these answers leave open (95% intervals of differences).")
     say(f"strength: log odds beside {beside[0]}; low, high: 95% interval.")

@@ -101,7 +101,8 @@ def test_it_learns_that_the_second_bar_repeats_the_first():
     clips = SimpleNamespace(velocity=np.tile(bars, (1, 2, 1)).astype(np.uint8))
     few = SimpleNamespace(velocity=clips.velocity[:60])
     settings = dict(batch_size=32, learning_rate=0.03, dropout=0.0, later=4, earlier=4, read=32)
-    model, _ = train_filling(clips, few, clips_shown=3_200, **settings)
+    # with half as many clips some seeds still get a stroke wrong
+    model, _ = train_filling(clips, few, clips_shown=6_400, **settings)
     new = np.tile(np.random.default_rng(1).random((20, 16, 9)) < 0.3, (1, 2, 1))
     known = np.zeros((3, 32, 9), bool)
     known[0, 16:] = known[1, :16] = known[2, 16:] = known[2, :, :4] = True

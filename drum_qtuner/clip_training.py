@@ -122,6 +122,7 @@ def train_network(
     checkpoint: str | os.PathLike | None = None,  # a file to resume from; it stays when all is done
     callback: Callable | None = None,  # called as callback(updates done, model)
     marks: dict | None = None,  # what a resumed training must share besides
+    draws: bool = False,  # does `loss` draw from torch's generator, which two threads would share?
 ):  # a table of clips_shown, train_loss, valid_loss (nats per step)
     "Show a network batches of clips; at the end it has the weights of the best point."
     import pandas as pd
@@ -144,7 +145,7 @@ def train_network(
             settings={**asdict(s), **(marks or {}), "network": type(model).__name__},
             callback=callback,
             desc=type(model).__name__,
-            halves=s.batch_size % 2 == 0 and not s.dropout,  # two threads would share its draws
+            halves=s.batch_size % 2 == 0 and not (s.dropout or draws),
             rate=s.rate,
         )
     table = pd.DataFrame(rows)

@@ -172,6 +172,6 @@ def train_hits(
     model.dropout, model.input_dropout = dropout, dropout / 4
     hits, told, valid_hits = struck(clips), torch.from_numpy(conditions(clips.info)), struck(valid)
     marks = dict(data=fingerprint(hits), told=fingerprint(told), valid=fingerprint(valid_hits))
-    shown = (hits, told), (valid_hits,)
-    table = train_network(model, loss, *shown, settings, checkpoint, callback, marks | sizes)
+    shown, marks = ((hits, told), (valid_hits,)), marks | sizes
+    table = train_network(model, loss, *shown, settings, checkpoint, callback, marks, draws=True)
     return model, table

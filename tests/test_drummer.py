@@ -92,9 +92,10 @@ def test_no_step_sees_itself_or_what_comes_later():
     assert moved.nonzero()[:, 0].tolist() == list(range(21, 41))
 
 
-def test_a_resumed_training_is_the_same_training(tmp_path):
+@pytest.mark.parametrize("dropout", [0.4, 0.0])
+def test_a_resumed_training_is_the_same_training(tmp_path, dropout):
     clips = load_clips(split="validation", grid="performance", verbose=False).select(slice(0, 300))
-    small = dict(clips_shown=1_280, seed=2, hidden=6, read=5)
+    small = dict(clips_shown=1_280, seed=2, dropout=dropout, hidden=6, read=5)
     whole, _ = train_hits(clips, clips, **small)
 
     def stop(done, model):

@@ -14,27 +14,10 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-from .files import files_below, plain
+from .files import files_in, plain
 from .progress import Kept, Record, read_kept
 
 # %% ../nbs/lib/class_table.ipynb #b373367c
-def _files(paths) -> list[Path]:
-    "Each file once, in the order of the paths."
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        inside = [path]
-        if path.is_dir():
-            every = files_below(path)
-            hidden = [
-                any(p.startswith(".") for p in each.relative_to(path).parts) for each in every
-            ]
-            inside = [e for e, no in zip(every, hidden) if e.suffix.lower() == ".json" and not no]
-            if not inside:
-                raise ValueError(f"{path}: there is no .json file in it")
-        found |= {each.resolve(): each for each in inside}
-    return list(found.values())
-
-
 def read_class(
     paths: Iterable[str | Path],  # of files that were handed in, and of folders of them
     numbers: Iterable[str] = (),  # of the exercises that are known; others get a warning
@@ -42,7 +25,7 @@ def read_class(
     "What students handed in; a `ValueError` names a file that cannot be counted."
     files: dict[str, Path] = {}
     students, known = [], set(numbers)
-    for path in _files(paths):
+    for path in files_in(paths, ".json"):
         found = read_kept(path)
         if not found.name:
             raise ValueError(f"{path}: says no name; check.hand_in(name) writes a file that does")

@@ -123,5 +123,7 @@ def train_filling(
     known = draw_known(n, steps, torch.Generator().manual_seed(0))
     marks = dict(data=fingerprint(hits), valid=fingerprint(valid_hits), **sizes)
     shown = (hits,), (valid_hits, known)
-    table = train_network(model, gap_nats, *shown, settings, checkpoint, callback, marks, draws=True)
+    table = train_network(
+        model, gap_nats, *shown, settings, checkpoint, callback, marks, draws=True
+    )
     return model, table

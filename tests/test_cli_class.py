@@ -106,7 +106,7 @@ def test_one_bad_file_is_one_line_and_no_table(folder, data, complaint):
     [
         ("class", "Missing argument"),
         ("class nowhere", "does not exist"),
-        ("class empty", "there is no .json file in it"),
+        ("class empty", "holds no .json file"),
         ("class in --csv class.txt", "ends in .csv"),
     ],
 )

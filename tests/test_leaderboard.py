@@ -10,9 +10,8 @@ from click.testing import CliRunner
 
 from drum_qtuner.answers import pool
 from drum_qtuner.cli import main
-from drum_qtuner.cli_contest import networks_in
 from drum_qtuner.design import load_key
-from drum_qtuner.files import package_path, read_tensors, write_tensors
+from drum_qtuner.files import files_in, package_path, read_tensors, write_tensors
 from drum_qtuner.leaderboard import contest, leaderboard, open_places
 from drum_qtuner.note_cnn import new_note_cnn
 from drum_qtuner.rehearsal import rehearse, simulate
@@ -101,7 +100,8 @@ def test_a_folder_for_each_student_and_what_a_mac_leaves_behind(handed_in, tmp_p
     (handed_in / "._ada.safetensors").write_text("of a Mac")
     (handed_in / "__MACOSX/.x").mkdir(parents=True)
     shutil.copy(NETWORK, handed_in / "__MACOSX/.x/ada.safetensors")
-    assert [path.stem for path in networks_in([handed_in])] == ["ada", "bob", "cy", "zoe"]
+    found = files_in([handed_in], ".safetensors")
+    assert [path.stem for path in found] == ["ada", "bob", "cy", "zoe"]
 
 
 def damaged(path):
@@ -163,7 +163,7 @@ def test_networks_of_another_architecture_may_meet(handed_in):
 
 MISTAKES = {
     "contest {empty}": "holds no .safetensors file",
-    "contest {net} {net}": "two networks are called",
+    "contest {net} {copy}": "two networks are called",
     "contest {net} --beside nobody": "there is no model 'nobody'",
     "contest {net} --beside ada": "there is no model 'ada'",
     "contest {net} --out contest.txt": "the name of a page ends in .html",
@@ -182,7 +182,9 @@ def test_mistakes_are_told_in_a_line(handed_in, tmp_path, monkeypatch):
     test = contest([net], beats=2)
     taste = dict.fromkeys(test.models, 0.0)
     paths = rehearse(test, taste, ["one", "two"], tmp_path / "answers")
-    where = dict(net=net, empty="empty", key=paths[0], answers="answers", one=paths[1])
+    (tmp_path / "late").mkdir()
+    copy = shutil.copy(net, tmp_path / "late/ada.safetensors")
+    where = dict(net=net, copy=copy, empty="empty", key=paths[0], answers="answers", one=paths[1])
     for words, says in MISTAKES.items():
         made = listen(*words.format(**where).split())
         assert made.exit_code == 2 and made.stderr.count("\n") == 1, words

@@ -47,7 +47,7 @@ WANTED = ["drum-qtuner", "anywidget", "ipywidgets", "krippendorff", "pyloudnorm"
 INSTALL = f"%pip install -q {' '.join(WANTED)}"
 NOTE = (
     "**In the browser.** Python runs in this page, on your own machine, and nothing is sent"
-    " anywhere. The first cell loads it: about half a minute the first time. A step takes a few"
+    " anywhere. The first cell loads it, which takes a while the first time. A step takes a few"
     " times as long as on a computer with Python. What needs torch is left out, and says so."
 )
 LEFT_OUT = (
